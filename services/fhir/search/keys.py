@@ -1,0 +1,44 @@
+"""The text of one index element, the same for the writer and for the query: http://hl7.org/fhir/R4/search.html#token"""
+
+from hashlib import sha256
+
+MAX_STRING = 200
+_MAX_KEY = 500  # characters; GIN refuses items over 2704 bytes
+_KEPT = 400
+_ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\|"})
+
+
+def bounded(key: str) -> str:
+    """Keep equality for texts that are too long for the index: their end becomes a digest."""
+    if len(key) <= _MAX_KEY:
+        return key
+    return f"{key[:_KEPT]}\x1f{sha256(key.encode()).hexdigest()}"
+
+
+def _escaped(part: str) -> str:
+    return part.translate(_ESCAPES) if "|" in part or "\\" in part else part
+
+
+def token_key(parameter: str, system: str | None, code: str | None) -> str:
+    """`code=c` any system, `code=s|c`, `code=|c` no system, `code=s|` any code of the system."""
+    if system is None:
+        return bounded(f"{parameter}={_escaped(code or '')}")
+    return bounded(f"{parameter}={_escaped(system)}|{_escaped(code or '')}")
+
+
+def text_key(parameter: str, text: str) -> str:
+    """`subject=Patient/1`, `url=http://…`, `instantiates-canonical=url|version`: compared whole, so nothing is escaped."""
+    return bounded(f"{parameter}={text}")
+
+
+def exact_key(parameter: str, text: str) -> str:
+    return bounded(f"{parameter}:exact={text}")
+
+
+def present_key(parameter: str) -> str:
+    """Mark an element that is there without a value to compare, so that `:missing` knows of it."""
+    return f"{parameter}:present"
+
+
+def string_key(parameter: str, normalized: str) -> str:
+    return f"{parameter}\x1f{normalized[:MAX_STRING]}"
