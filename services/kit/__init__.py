@@ -1,1 +1,1 @@
-"""What any service needs and HL7 never mentions."""
+"""What any service needs and HL7 never mentions: the caller, peers, clock, ids, logging and the database."""
