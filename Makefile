@@ -1,0 +1,69 @@
+# The same commands at the desk, in the README and in .ci/run. Every target sets up what it needs by itself.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-script-location
+CODE   := $(wildcard services gateway yiyang migrations tests benchmarks deploy)
+UV     := uv==0.13.9
+ARGS   ?=
+
+.PHONY: help setup demo up test check format soak bench docs lock clean
+
+help: ## 显示本帮助 · show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## 建立 .venv 与 yiyang 命令 · make .venv with the yiyang command in it
+
+demo: $(READY) ## 演示全过程（ARGS=--once 演示后退出）· play the story (ARGS=--once ends after it)
+	$(BIN)/yiyang demo $(ARGS)
+
+up: $(READY) ## 启动网关与全部服务 · run the gateway and every service (ARGS="--port 8000 --workers 2")
+	$(BIN)/yiyang up $(ARGS)
+
+test: $(TOOLS) ## 运行测试 · run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(TOOLS) ## 静态检查：格式、类型、导入契约 · lint, format, types, import contracts
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
+	$(BIN)/ruff check --fix --exit-zero $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+soak: $(TOOLS) ## 更久的性质测试 · the property tests, longer
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)
+	benchmarks/run.sh $(ARGS)
+
+lock: ## 重新锁定依赖（ARGS=--upgrade 升级）· compile the hashed locks anew (ARGS=--upgrade raises versions)
+	requirements/compile $(PYTHON) $(UV) $(ARGS)
+
+clean: ## 删除 .venv 与缓存 · remove .venv and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
+
+# Nothing outside the hashed locks is ever downloaded: the build backend is in build.txt, the project itself is built without isolation.
+$(READY): requirements/runtime.txt requirements/build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "医养需要 Python 3.11 或更高版本；可用 make PYTHON=python3.12 指定。"; \
+	  echo "Yiyang needs Python 3.11 or newer ($$($(PYTHON) --version 2>&1)); name one with: make PYTHON=python3.12"; exit 1; } >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "缺少 Python 的 venv 模块（Debian/Ubuntu：python3-venv）。"; \
+	  echo "Python's venv module is missing (Debian/Ubuntu: the package python3-venv)."; exit 1; } >&2
+	@echo "安装依赖 · installing the pinned dependencies …"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): $(READY) requirements/dev.txt
+	@echo "安装开发工具 · installing the pinned desk tools …"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
