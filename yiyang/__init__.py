@@ -1,0 +1,1 @@
+"""The command line of Yiyang, the only room above the gateway and the services: docs/architecture.md."""
