@@ -94,6 +94,11 @@ def operation_outcome(issues: Iterable[Issue]) -> bytes:
 
 
 def _issue(issue: Issue) -> dict[str, object]:
-    details = {"text": issue.text}
-    element = {"severity": issue.severity, "code": issue.code, "details": details, "diagnostics": issue.diagnostics}
+    details: object = {"text": issue.text}
+    element: dict[str, object] = {
+        "severity": issue.severity,
+        "code": issue.code,
+        "details": details,
+        "diagnostics": issue.diagnostics,
+    }
     return element | ({"expression": issue.expression} if issue.expression else {})
