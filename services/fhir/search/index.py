@@ -1,41 +1,100 @@
 """The values by which a resource is found: http://hl7.org/fhir/R4/search.html#searchValue"""
 
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
+from functools import cache
+from typing import Any
 
-import msgspec
+from services.fhir.definitions import SearchParameter
+from services.fhir.search import dates, quantities, references, strings, tokens
+from services.fhir.search.parameters import indexed_parameters, patient_of
+from services.fhir.search.paths import Branch, branches
+from services.fhir.search.row import IndexRow, Row
+from services.fhir.search.walk import Sink, bind, bind_value
+
+Json = dict[str, Any]
+
+_SINKS: Mapping[tuple[str, str], Callable[[str], Sink[Row]]] = {
+    #  search type  FHIR type
+    ("string", "string"): strings.plain,
+    ("string", "markdown"): strings.plain,
+    ("string", "HumanName"): strings.human_name,
+    ("string", "Address"): strings.address,
+    ("token", "Coding"): tokens.coding,
+    ("token", "CodeableConcept"): tokens.codeable_concept,
+    ("token", "Identifier"): tokens.identifier,
+    ("token", "ContactPoint"): tokens.contact_point,
+    ("token", "boolean"): tokens.boolean,
+    ("token", "code"): tokens.plain,
+    ("token", "id"): tokens.plain,
+    ("token", "uri"): tokens.plain,
+    ("token", "string"): tokens.plain,
+    ("reference", "Reference"): references.reference,
+    ("reference", "canonical"): references.canonical,
+    ("reference", "uri"): references.canonical,
+    ("reference", "Attachment"): references.attachment,
+    ("reference", "Resource"): references.inline_resource,
+    ("uri", "uri"): references.uri,
+    ("uri", "url"): references.uri,
+    ("uri", "canonical"): references.versioned_uri,
+    ("date", "date"): dates.text,
+    ("date", "dateTime"): dates.text,
+    ("date", "instant"): dates.text,
+    ("date", "Period"): dates.period,
+    ("date", "Timing"): dates.timing,
+    ("number", "integer"): quantities.number,
+    ("number", "decimal"): quantities.number,
+    ("number", "Range"): quantities.range_,
+    ("quantity", "Quantity"): quantities.quantity,
+    ("quantity", "Age"): quantities.quantity,
+    ("quantity", "Duration"): quantities.quantity,
+    ("quantity", "Range"): quantities.range_,
+    ("quantity", "Money"): quantities.money,
+    ("quantity", "SampledData"): quantities.sampled_data,
+}
 
 
-class DateIndex(msgspec.Struct):
-    """Half-open [lo, hi) over all values; `each` lists them when there are several."""
+@cache
+def index(resource_type: str, base: str = "", zone: tzinfo | None = None) -> Callable[[Json], IndexRow]:
+    """Give a function from a valid resource to its index row.
 
-    lo: datetime
-    hi: datetime
-    each: list[tuple[datetime, datetime]]
+    `base` is this server's own FHIR base, whose absolute references count as relative ones;
+    `zone` is that of dates without one (default Asia/Shanghai).
+    """
+    by_property, whole = _walks(resource_type)
+    patient, own_base, own_zone = (
+        patient_of(resource_type),
+        base and base.rstrip("/") + "/",
+        zone or dates.default_zone(),
+    )
 
+    def index_row(resource: Json) -> IndexRow:
+        row = Row(own_base, own_zone)
+        for name, value in resource.items():
+            for walk in by_property.get(name, ()):
+                walk(value, row)
+        for walk in whole:
+            walk(resource, row)
+        return row.done(patient(resource, own_base))
 
-class QuantityIndex(msgspec.Struct):
-    """A number or quantity; lo = hi for an exact value, infinities for an open end."""
-
-    param: str
-    lo: Decimal
-    hi: Decimal
-    system: str | None = None
-    code: str | None = None
-    unit: str | None = None
-
-
-class IndexRow(msgspec.Struct):
-    """Index elements as `keys` writes them; `patient` is the id of the compartment's patient."""
-
-    tokens: list[str]
-    strings: list[str]
-    dates: dict[str, DateIndex]
-    quantities: list[QuantityIndex]
-    patient: str | None = None
+    return index_row
 
 
-class DateParameter(msgspec.Struct, frozen=True):
-    code: str
-    column: str
-    repeats: bool
+def _walks(resource_type: str) -> tuple[dict[str, list[Sink[Row]]], list[Sink[Row]]]:
+    """Sort the walks by the property that they start with, so that absent elements cost nothing."""
+    by_property: dict[str, list[Sink[Row]]] = {}
+    whole: list[Sink[Row]] = []
+    for parameter, branch in indexed_branches(resource_type):
+        sink = _SINKS[parameter.type, branch.type](parameter.code)
+        if start := bind_value(branch.steps, sink):
+            by_property.setdefault(start[0], []).append(start[1])
+        else:
+            whole.append(bind(branch.steps, sink))
+    return by_property, whole
+
+
+def indexed_branches(resource_type: str) -> Iterator[tuple[SearchParameter, Branch]]:
+    for parameter in indexed_parameters(resource_type):
+        for branch in branches(parameter.expression, resource_type):
+            if (parameter.type, branch.type) in _SINKS:
+                yield parameter, branch

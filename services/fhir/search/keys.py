@@ -8,31 +8,20 @@ _KEPT = 400
 _ESCAPES = str.maketrans({"\\": "\\\\", "|": "\\|"})
 
 
-def bounded(key: str) -> str:
-    """Keep equality for texts that are too long for the index: their end becomes a digest."""
-    if len(key) <= _MAX_KEY:
-        return key
-    return f"{key[:_KEPT]}\x1f{sha256(key.encode()).hexdigest()}"
-
-
-def _escaped(part: str) -> str:
-    return part.translate(_ESCAPES) if "|" in part or "\\" in part else part
-
-
 def token_key(parameter: str, system: str | None, code: str | None) -> str:
     """`code=c` any system, `code=s|c`, `code=|c` no system, `code=s|` any code of the system."""
     if system is None:
-        return bounded(f"{parameter}={_escaped(code or '')}")
-    return bounded(f"{parameter}={_escaped(system)}|{_escaped(code or '')}")
+        return _bounded(f"{parameter}={_escaped(code or '')}")
+    return _bounded(f"{parameter}={_escaped(system)}|{_escaped(code or '')}")
 
 
 def text_key(parameter: str, text: str) -> str:
-    """`subject=Patient/1`, `url=http://…`, `instantiates-canonical=url|version`: compared whole, so nothing is escaped."""
-    return bounded(f"{parameter}={text}")
+    """`subject=Patient/1`, `url=http://…`, `questionnaire=url|version`: compared whole, so nothing is escaped."""
+    return _bounded(f"{parameter}={text}")
 
 
 def exact_key(parameter: str, text: str) -> str:
-    return bounded(f"{parameter}:exact={text}")
+    return _bounded(f"{parameter}:exact={text}")
 
 
 def present_key(parameter: str) -> str:
@@ -42,3 +31,14 @@ def present_key(parameter: str) -> str:
 
 def string_key(parameter: str, normalized: str) -> str:
     return f"{parameter}\x1f{normalized[:MAX_STRING]}"
+
+
+def _escaped(part: str) -> str:
+    return part.translate(_ESCAPES) if "|" in part or "\\" in part else part
+
+
+def _bounded(key: str) -> str:
+    """Keep equality for texts that are too long for the index: their end becomes a digest."""
+    if len(key) <= _MAX_KEY:
+        return key
+    return f"{key[:_KEPT]}\x1f{sha256(key.encode()).hexdigest()}"

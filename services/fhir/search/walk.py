@@ -38,6 +38,24 @@ def bind(steps: tuple[Step, ...], sink: Sink[Out]) -> Sink[Out]:
     return sink
 
 
+def bind_value(steps: tuple[Step, ...], sink: Sink[Out]) -> tuple[str, Sink[Out]] | None:
+    """Give the property that the steps start with and a closure over its value; None where they need the whole."""
+    match steps:
+        case (Field(name, many, position=None), *rest):
+            then = bind(tuple(rest), sink)
+            return name, _members(then) if many else then
+    return None
+
+
+def _members(then: Sink[Out]) -> Sink[Out]:
+    def step(values: Any, out: Out) -> None:
+        for value in values:
+            if value is not None:
+                then(value, out)
+
+    return step
+
+
 def _bind(step: Step, then: Sink[Out]) -> Sink[Out]:
     match step:
         case Where(test):
