@@ -7,10 +7,32 @@ from typing import Any
 
 from services.fhir.definitions import SearchParameter
 from services.fhir.search import dates, quantities, references, strings, tokens
-from services.fhir.search.parameters import indexed_parameters, patient_of
+from services.fhir.search.parameters import (
+    DateParameter,
+    date_parameters,
+    indexed_parameters,
+    patient_of,
+    patient_parameter,
+    patient_parameters,
+    quantity_parameters,
+    string_parameters,
+)
 from services.fhir.search.paths import Branch, branches
-from services.fhir.search.row import IndexRow, Row
+from services.fhir.search.row import DateIndex, IndexRow, QuantityIndex, Row
 from services.fhir.search.walk import Sink, bind, bind_value
+
+__all__ = [
+    "DateIndex",
+    "DateParameter",
+    "IndexRow",
+    "QuantityIndex",
+    "date_parameters",
+    "index",
+    "patient_parameter",
+    "patient_parameters",
+    "quantity_parameters",
+    "string_parameters",
+]
 
 Json = dict[str, Any]
 
