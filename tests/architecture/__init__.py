@@ -1,0 +1,1 @@
+"""The house's own rules, as tests: a rule broken twice moves in here."""
