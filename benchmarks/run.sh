@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Measure this commit: its own PostgreSQL, `yiyang up --workers 2`, then the load script that any FHIR server is measured with.
+#   benchmarks/run.sh [FOLDER]       results.jsonl, table.md and the logs go to FOLDER (default .yiyang/bench, emptied first)
+# LOAD=folder of the load script (default ../shared/bench), PORT=8765, WORKERS=2; the script's own PATIENTS OBS C D WARM SCEN NO_TXN
+set -euo pipefail
+cd "$(dirname "$0")/.."
+load=${LOAD:-../shared/bench} port=${PORT:-8765} workers=${WORKERS:-2}
+folder=$(realpath -m "${1:-.yiyang/bench}")
+[ -x "$load/run_all.sh" ] || { echo "没有负载脚本 · no load script in $load: set LOAD" >&2; exit 2; }
+command -v wrk >/dev/null || { echo "缺少 wrk · wrk is missing (Debian: the package wrk)" >&2; exit 2; }
+case "$folder" in "$PWD"|/) echo "not a folder of its own: $folder" >&2; exit 2 ;; esac
+rm -rf "$folder"
+mkdir -p "$folder"
+
+stop() {
+  [ -z "${server:-}" ] || kill "$server" 2>/dev/null || true
+  [ -z "${server:-}" ] || wait "$server" 2>/dev/null || true
+  exec 7>&- # the database goes when its standard input closes
+  wait
+}
+trap stop EXIT
+
+mkfifo "$folder/keep"
+.venv/bin/python -m benchmarks.database "$folder/database" <"$folder/keep" >"$folder/database.txt" &
+exec 7>"$folder/keep"
+until [ -s "$folder/database.txt" ]; do kill -0 $! && sleep 0.2; done
+read -r postmaster url <"$folder/database.txt"
+
+.venv/bin/yiyang up --port "$port" --workers "$workers" --database "$url" >"$folder/server.log" 2>&1 7>&- &
+server=$!
+for _ in $(seq 150); do
+  kill -0 "$server" || { tail -20 "$folder/server.log" >&2; exit 1; }
+  .venv/bin/python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:$port/readyz', timeout=2)" 2>/dev/null && break
+  sleep 0.2
+done
+.venv/bin/yiyang client add bench --organization bench --scopes 'system/*.cruds' --database "$url" >"$folder/client.txt" 7>&-
+
+LOCK=$folder/lock "$load/run_all.sh" yiyang "http://127.0.0.1:$port/fhir" \
+  ".venv/bin/yiyang token bench --database '$url'" "$server" "$postmaster" "$folder" 7>&-
+
+{
+  echo "Commit $(git rev-parse --short=12 HEAD)$(git diff --quiet HEAD || echo ' with changes'), $(date -u +%F)," \
+    "$(nproc) × $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)," \
+    "$(awk '/^MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)," \
+    "$(.venv/bin/python --version), $workers workers."
+  echo
+  python3 "$load/fhirbench.py" table "$folder/results.jsonl"
+} >"$folder/table.md"
+cat "$folder/table.md"
