@@ -1,0 +1,50 @@
+"""The group commit of what was read: the answer waits until its audit row is durable, many rows share one fsync (docs/adr/0006).
+
+While one INSERT is under way the rows of all other requests gather; they leave together with the next. On two cores this carries
+4.5-5.5 k reads/s where a commit per read carried 1.9 k.
+"""
+
+import asyncio
+from typing import Protocol
+
+from services.fhir.store.rows import AuditRow
+from services.fhir.store.write import AUDIT_INSERT, encode_audit
+from services.kit.database import Database
+
+_INSERT = AUDIT_INSERT.format(rows="$1")
+
+
+class Audit(Protocol):
+    async def record(self, *rows: AuditRow) -> None: ...
+
+
+class AuditLog:
+    """One per process. `record` returns when the row is on disk and raises `DatabaseUnavailable` when it cannot be."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gathering: list[AuditRow] = []
+        self._durable: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, *rows: AuditRow) -> None:
+        if self._durable is None:
+            self._durable = asyncio.get_running_loop().create_future()
+        self._gathering.extend(rows)
+        durable = self._durable
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(durable)
+
+    async def _write(self) -> None:
+        while self._durable is not None:
+            rows, durable = self._gathering, self._durable
+            self._gathering, self._durable = [], None
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(_INSERT, encode_audit(rows))
+            except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must learn of it
+                durable.set_exception(error)
+                durable.exception()  # a request that was cancelled meanwhile does not read it
+            else:
+                durable.set_result(None)

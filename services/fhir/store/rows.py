@@ -1,0 +1,96 @@
+"""What the store takes and gives: prepared writes, stored versions, audit rows."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from services.fhir.search.index import IndexRow
+
+Method = Literal["POST", "PUT", "PATCH", "DELETE"]
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One version, validated and indexed by the owner of its type, that waits for its commit.
+
+    `version` replaces `version - 1`; version 1 must not exist yet. `moved_from` is the shard of the version before when it differs.
+    """
+
+    type: str
+    id: str
+    shard: int
+    version: int
+    updated: datetime
+    method: Method
+    body: str | None  # None for a deletion
+    index: IndexRow | None
+    patient: str | None
+    created: bool = False  # a first version, or the first after a deletion: http://hl7.org/fhir/R4/http.html#upsert
+    client_assigned: bool = False
+    moved_from: int | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One version as it stands in the database; `body` is the JSON text that a read answers, None for a deletion."""
+
+    type: str
+    id: str
+    shard: int
+    version: int
+    updated: datetime
+    method: Method
+    body: str | None
+    patient: str | None = None
+    is_created: bool = False
+
+    @property
+    def etag(self) -> str:
+        return f'W/"{self.version}"'
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.body is None
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """Who did what to which personal data, from which the AuditEvent is made; the column names of `fhir.audit`."""
+
+    at: datetime
+    interaction: str
+    status: int
+    client: str
+    organization: str | None
+    practitioner: str | None
+    purpose: str | None
+    request: str
+    jti: str | None
+    type: str | None = None
+    id: str | None = None
+    version: int | None = None
+    patient: str | None = None
+    query: str | None = None
+    shard: int = 0
+
+
+def instant(moment: datetime) -> str:
+    """The text of `meta.lastUpdated`: UTC with milliseconds."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def stored(write: Write) -> Stored:
+    return Stored(
+        write.type, write.id, write.shard, write.version, write.updated, write.method, write.body, write.patient
+    )
+
+
+def from_record(record: Any, resource_type: str) -> Stored:
+    return Stored(
+        resource_type,
+        record["id"],
+        record["shard"],
+        record["version"],
+        record["updated"],
+        record["method"],
+        record["body"],
+        record["patient"],
+    )

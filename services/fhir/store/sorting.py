@@ -1,0 +1,76 @@
+"""Sort keys: min of repeated values ascending, max descending, rows without a value last: http://hl7.org/fhir/R4/search.html#sort"""
+
+from typing import Final
+
+import msgspec
+
+from services.fhir.search.index import date_parameters
+from services.fhir.search.keys import string_key
+from services.fhir.search.query import SearchQuery, SortKey
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One column of ORDER BY; `kind` is its SQL type, `unique` says that it is never null."""
+
+    expression: str
+    kind: str
+    descending: bool = False
+    unique: bool = False
+
+    @property
+    def clause(self) -> str:
+        direction = "DESC" if self.descending else "ASC"
+        return f"{self.expression} {direction}{'' if self.unique else ' NULLS LAST'}"
+
+
+_WITHOUT_SYSTEM: Final = r"([^|\\]|\\[|\\])*$"  # `|` in a code is escaped, so a bare one ends a system (search/keys.py)
+
+
+def orders_of(query: SearchQuery) -> tuple[Order, ...]:
+    """The wanted keys, and the id behind them, so that no two rows are equal and paging is stable."""
+    return (*(_order(query.type, key) for key in query.sort if key.parameter != "_id"), _tie_breaker(query))
+
+
+def _tie_breaker(query: SearchQuery) -> Order:
+    descending = any(key.parameter == "_id" and key.descending for key in query.sort)
+    return Order("t.id", "text", descending=descending, unique=True)
+
+
+def _order(resource_type: str, key: SortKey) -> Order:
+    if key.parameter == "_lastUpdated":
+        return Order("t.updated", "timestamptz", key.descending, unique=True)
+    pick = "max" if key.descending else "min"
+    match key.type:
+        case "date":
+            return Order(f't."{_date_column(resource_type, key)}"', "timestamptz", key.descending)
+        case "string":
+            return Order(
+                f"(SELECT {pick}(s) FROM unnest(t.strings) s WHERE starts_with(s, {_quoted(string_key(key.parameter, ''))}))",
+                "text",
+                key.descending,
+            )
+        case "number" | "quantity":
+            return Order(
+                f"(SELECT {pick}(q.lo) FROM jsonb_to_recordset(t.quantities) AS q (p text, lo numeric) WHERE q.p = {_quoted(key.parameter)})",
+                "numeric",
+                key.descending,
+            )
+        case _:
+            return Order(f"(SELECT {pick}(k) FROM unnest(t.tokens) k WHERE {_plain_key(key)})", "text", key.descending)
+
+
+def _date_column(resource_type: str, key: SortKey) -> str:
+    """The start of a period; of repeated ones the last end descending."""
+    parameter = next(d for d in date_parameters(resource_type) if d.code == key.parameter)
+    return f"{parameter.column}_{'hi' if key.descending and parameter.repeats else 'lo'}"
+
+
+def _plain_key(key: SortKey) -> str:
+    """Of the forms of a token only the one of the bare code sorts."""
+    if key.type == "token":
+        return f"k ~ {_quoted(f'^{key.parameter}=' + _WITHOUT_SYSTEM)}"
+    return f"starts_with(k, {_quoted(key.parameter + '=')})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,130 @@
+"""What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from services.fhir.outcomes import conflict
+from services.fhir.search.query import SearchQuery
+from services.fhir.store import history, read, search, write
+from services.fhir.store.audit_log import Audit
+from services.fhir.store.rows import AuditRow, Stored, Write, stored
+from services.kit.clock import Clock
+from services.kit.database import Database
+
+ATTEMPTS: Final = 12
+T = TypeVar("T")
+
+
+class UnownedTypeError(Exception):
+    """A service tried to write a type that another one owns."""
+
+
+class Store:
+    """Bound to one connection for the length of one request."""
+
+    def __init__(self, connection: Any, stores: "Stores") -> None:
+        self._connection = connection
+        self._stores = stores
+        self._writes: list[Write] = []
+        self._audit: list[AuditRow] = []
+
+    async def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        return await read.current(self._connection, resource_type, resource_id)
+
+    async def read_many(self, resource_type: str, ids: Sequence[str]) -> list[Stored]:
+        return await read.many(self._connection, resource_type, ids)
+
+    async def vread(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
+        return await read.version(self._connection, resource_type, resource_id, version)
+
+    async def search(self, query: SearchQuery) -> search.Page:
+        return await search.search(self._connection, query, self._stores.cursor_key)
+
+    async def history(self, query: history.HistoryQuery) -> list[Stored]:
+        return await history.history(self._connection, query)
+
+    def put(self, version: Write) -> Stored:
+        """Add a version of an own type to the commit."""
+        if version.type not in self._stores.owned:
+            raise UnownedTypeError(version.type)
+        self._writes.append(version)
+        return stored(version)
+
+    def put_prepared(self, version: Write) -> Stored:
+        """Add a version that its owner has validated and prepared (`interactions/prepare.py`)."""
+        self._writes.append(version)
+        return stored(version)
+
+    def audit(self, row: AuditRow) -> None:
+        """Add what the commit makes durable besides the versions."""
+        self._audit.append(row)
+
+    async def commit(self) -> None:
+        writes, self._writes = self._writes, []
+        audit, self._audit = self._audit, []
+        if writes:
+            await write.commit(self._connection, writes, audit)
+        elif audit:
+            await self._stores.audit_log.record(*audit)
+
+    async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
+        """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
+        async with self._connection.transaction():
+            await write.write_inside(self._connection, self._writes, self._audit)
+            return await look(self._inside())
+
+    def _inside(self) -> "Stores":
+        return _OpenStores(
+            **msgspec.structs.asdict(self._stores) | {"audit_log": _InsideAudit(self._connection)}, store=self
+        )
+
+
+class _InsideAudit:
+    """Audit rows of what is read inside an open transaction: they become durable with it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def record(self, *rows: AuditRow) -> None:
+        await write.write_inside(self._connection, (), rows)
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """Made once per deployable: the database, the types it owns, and what every request needs of it."""
+
+    database: Database
+    owned: frozenset[str]
+    audit_log: Audit
+    clock: Clock
+    cursor_key: bytes
+
+    async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        async with self.database.connection() as connection:
+            return await work(Store(connection, self))
+
+    async def committing(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """Run `work` and commit what it put; when another commit came first, run it again on what is there now.
+
+        Serialisation failures and deadlocks end here: a caller sees 409 at the worst, and never a write that was not made.
+        """
+        for _ in range(ATTEMPTS):
+            async with self.database.connection() as connection:
+                store = Store(connection, self)
+                try:
+                    result = await work(store)
+                    await store.commit()
+                except write.VersionConflict:
+                    continue
+                return result
+        raise conflict("Other writers kept coming first; read the resource again and retry", code="conflict")
+
+
+class _OpenStores(Stores, frozen=True):
+    """The same to a reader, but inside the transaction that `store` holds open."""
+
+    store: Store
+
+    async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        return await work(self.store)

@@ -1,0 +1,154 @@
+"""The tables of schema `fhir`: one per resource type, and four that all types share (docs/adr/0003, docs/adr/0005).
+
+A resource's index lies in its own row. `tokens` holds token, reference, uri and boolean values with their parameter, under GIN;
+`strings` the normalised string parts, under GIN as lexemes, so that a prefix of any length is an index scan; `quantities` numbers and
+quantities; each date parameter has its bounds as columns. `shard` is in every primary key and is never updated.
+"""
+
+from functools import cache
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE
+
+from services.fhir.definitions import resource_types
+from services.fhir.search.index import date_parameters, patient_parameter, quantity_parameters, string_parameters
+
+SCHEMA: Final = "fhir"
+UNSTORED: Final = frozenset(
+    {"Parameters"}
+)  # http://hl7.org/fhir/R4/parameters.html: "there is no RESTful endpoint associated with it"
+
+# Every caller sorts ids and tokens bytewise: no collation may stand between a page link and its next row.
+_BYTEWISE: Final = Text(collation="C")
+_INSTANT: Final = DateTime(timezone=True)
+
+metadata: Final = MetaData(schema=SCHEMA)
+
+
+def stored_types() -> tuple[str, ...]:
+    return tuple(t for t in resource_types() if t not in UNSTORED)
+
+
+@cache
+def all_tables() -> MetaData:
+    """Every table of the schema, for Alembic to compare with."""
+    for resource_type in stored_types():
+        resource_table(resource_type)
+    return metadata
+
+
+@cache
+def resource_table(resource_type: str) -> Table:
+    name = resource_type.lower()
+    dates = date_parameters(resource_type)
+    table = Table(
+        name,
+        metadata,
+        Column("id", _BYTEWISE, nullable=False),
+        Column("shard", BigInteger, nullable=False),
+        Column("version", BigInteger, nullable=False),
+        Column("updated", _INSTANT, nullable=False),
+        Column("method", Text, nullable=False),
+        Column("deleted", Boolean, nullable=False),
+        Column("body", Text),
+        Column("patient", _BYTEWISE),
+        Column("tokens", ARRAY(_BYTEWISE), nullable=False),
+        *([Column("strings", ARRAY(_BYTEWISE), nullable=False)] if string_parameters(resource_type) else []),
+        *([Column("quantities", JSONB)] if quantity_parameters(resource_type) else []),
+        *(Column(f"{d.column}_{end}", _INSTANT) for d in dates for end in ("lo", "hi")),
+        *(Column(f"{d.column}_each", ARRAY(TSTZRANGE)) for d in dates if d.repeats),
+        PrimaryKeyConstraint("id", "shard", name=f"{name}_pkey"),
+    )
+    Index(f"{name}_updated", table.c.updated, table.c.id)
+    Index(f"{name}_tokens", table.c.tokens, postgresql_using="gin")
+    if "strings" in table.c:
+        Index(f"{name}_strings", func.array_to_tsvector(table.c.strings), postgresql_using="gin")
+    if patient_parameter(resource_type) not in (None, "_id"):
+        timeline = [table.c[f"{timeline_column(resource_type)}_lo"].desc().nulls_last()] if dates else []
+        Index(f"{name}_patient", table.c.patient, *timeline, table.c.id, postgresql_where=text("NOT deleted"))
+    return table
+
+
+def timeline_column(resource_type: str) -> str:
+    """The date parameter by which a patient's resources of this type are usually read: the type's own date, else its first."""
+    columns = [d.column for d in date_parameters(resource_type)]
+    return next(
+        (c for c in ("date", "authored_on", "authored", "period", "recorded_date", "created") if c in columns),
+        columns[0],
+    )
+
+
+history: Final = Table(
+    "history",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("id", _BYTEWISE, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("updated", _INSTANT, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("body", Text),
+    Column("patient", _BYTEWISE),
+    PrimaryKeyConstraint("type", "id", "version", "shard", name="history_pkey"),
+    comment="Versions that a later one replaced.",
+)
+
+change: Final = Table(
+    "change",
+    metadata,
+    Column("shard", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", _BYTEWISE, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("at", _INSTANT, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("patient", _BYTEWISE),
+    comment="One row per committed version: the transactional outbox, and the order of type and system history.",
+)
+Index("change_at", change.c.at, change.c.type, change.c.id, change.c.version)
+Index("change_type_at", change.c.type, change.c.at, change.c.id, change.c.version)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("at", _INSTANT, nullable=False),
+    Column("interaction", Text, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("organization", Text),
+    Column("practitioner", Text),
+    Column("purpose", Text),
+    Column("request", Text, nullable=False),
+    Column("jti", Text),
+    Column("type", Text),
+    Column("id", _BYTEWISE),
+    Column("version", BigInteger),
+    Column("patient", _BYTEWISE),
+    Column("query", Text),
+    Column("shard", BigInteger, nullable=False),
+    comment="One row per access to personal data, durable before the answer leaves. Append-only, so its one index is a BRIN.",
+)
+Index("audit_at", audit.c.at, postgresql_using="brin")
+
+unique_claim: Final = Table(
+    "unique_claim",
+    metadata,
+    Column("key", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    PrimaryKeyConstraint("key", "shard", name="unique_claim_pkey"),
+    comment="What may exist once across all shards: a patient-bound resource's id that a client chose. `shard` is the hash of the key.",
+)

@@ -1,0 +1,200 @@
+"""The commit: each statement writes versions, their predecessors, their outbox rows and the audit rows at once (docs/adr/0002).
+
+A version enters by exactly one of two statements per type: `insert` for a resource that was not there, `replace` for one whose version is
+the one that the caller saw. Rows travel as arrays, so a bundle of many costs one round trip per type and statement; a single write is
+one autocommitted statement and so one round trip in all. Measured (PostgreSQL 18, two cores, eight connections, client beside it):
+3.6 k creates/s as arrays, 3.6-4.0 k/s with scalar parameters, which is not worth a second path.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from services.fhir.search.index import date_parameters, quantity_parameters, string_parameters
+from services.fhir.store.literals import array_literal, quantities_literal, ranges_literal
+from services.fhir.store.rows import AuditRow, Write
+from services.fhir.store.shards import shard_of
+
+AUDIT_INSERT: Final = "INSERT INTO fhir.audit SELECT * FROM json_populate_recordset(NULL::fhir.audit, {rows}::json)"
+CLAIM_INSERT: Final = "INSERT INTO fhir.unique_claim (key, shard) SELECT * FROM unnest($1::text[], $2::bigint[])"
+_MOVED: Final = "DELETE FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"
+_KEEP_MOVED: Final = """
+INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient)
+SELECT $4, id, version, shard, updated, method, body, patient FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
+
+
+class VersionConflict(Exception):  # noqa: N818 - the state it names
+    """Another commit came first; what was read must be read again. Nothing was written."""
+
+
+_CONFLICTS = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+async def commit(connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow]) -> None:
+    """Write all or nothing; `VersionConflict` when a version is no longer the one that was seen."""
+    statements = _statements(writes)
+    try:
+        if len(statements) == 1 and not _special(writes):
+            await _run(connection, statements[0], audit)
+            return
+        async with connection.transaction():
+            await write_inside(connection, writes, audit)
+    except _CONFLICTS as error:
+        raise VersionConflict from error
+
+
+async def write_inside(connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow]) -> None:
+    """The same inside a transaction that the caller holds open."""
+    try:
+        await _claim(connection, [w for w in writes if w.client_assigned and w.version == 1])
+        await _move_away(connection, [w for w in writes if w.moved_from is not None])
+        for statement in _statements(writes):
+            await _run(connection, statement, ())
+        if audit:
+            await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
+    except _CONFLICTS as error:
+        raise VersionConflict from error
+
+
+def encode_audit(rows: Sequence[AuditRow]) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+def _special(writes: Sequence[Write]) -> bool:
+    return any(w.moved_from is not None or (w.client_assigned and w.version == 1) for w in writes)
+
+
+def _is_insert(write: Write) -> bool:
+    return write.version == 1 or write.moved_from is not None
+
+
+def _statements(writes: Sequence[Write]) -> list[tuple[str, bool, list[Write]]]:
+    """Group by type and kind, in one global order, so that two commits lock shared rows in the same order."""
+    ordered = sorted(writes, key=lambda w: (w.type, _is_insert(w), w.id))
+    return [(t, insert, list(rows)) for (t, insert), rows in groupby(ordered, key=lambda w: (w.type, _is_insert(w)))]
+
+
+async def _run(connection: Any, statement: tuple[str, bool, list[Write]], audit: Sequence[AuditRow]) -> None:
+    resource_type, insert, rows = statement
+    sql = insert_sql(resource_type) if insert else replace_sql(resource_type)
+    written = await connection.fetchval(sql, *_arguments(resource_type, rows), encode_audit(audit))
+    if written != len(rows):
+        raise VersionConflict
+
+
+async def _claim(connection: Any, writes: Sequence[Write]) -> None:
+    if writes:
+        keys = sorted(f"{w.type}/{w.id}" for w in writes)
+        await connection.execute(CLAIM_INSERT, keys, [shard_of(k) for k in keys])
+
+
+async def _move_away(connection: Any, writes: Sequence[Write]) -> None:
+    """A resource whose patient changed lies on another shard from now on: its row leaves, `insert` brings it again."""
+    for w in writes:
+        table = f'"{w.type.lower()}"'
+        seen = (w.id, w.moved_from, w.version - 1)
+        await connection.execute(_KEEP_MOVED.format(table=table), *seen, w.type)
+        if await connection.execute(_MOVED.format(table=table), *seen) != "DELETE 1":
+            raise VersionConflict
+
+
+# ---- the two statements of a type -----------------------------------------------------------------------------------------
+
+
+@cache
+def _columns(resource_type: str) -> tuple[tuple[str, str, str], ...]:
+    """(column, type in the table, type on the wire): arrays of arrays do not exist in SQL, so they travel as text."""
+    dates = date_parameters(resource_type)
+    return (
+        ("id", "text", "text"),
+        ("shard", "bigint", "bigint"),
+        ("version", "bigint", "bigint"),
+        ("updated", "timestamptz", "timestamptz"),
+        ("method", "text", "text"),
+        ("deleted", "boolean", "boolean"),
+        ("body", "text", "text"),
+        ("patient", "text", "text"),
+        ("tokens", "text[]", "text"),
+        *([("strings", "text[]", "text")] if string_parameters(resource_type) else []),
+        *([("quantities", "jsonb", "text")] if quantity_parameters(resource_type) else []),
+        *((f"{d.column}_{end}", "timestamptz", "timestamptz") for d in dates for end in ("lo", "hi")),
+        *((f"{d.column}_each", "tstzrange[]", "text") for d in dates if d.repeats),
+    )
+
+
+def _rows_sql(resource_type: str) -> str:
+    columns = _columns(resource_type)
+    arrays = ", ".join(f"${n}::{wire}[]" for n, (_, _, wire) in enumerate(columns, 1))
+    names = ", ".join(f'"{name}"' for name, _, _ in columns)
+    values = ", ".join(f'"{name}"' if kind == wire else f'"{name}"::{kind}' for name, kind, wire in columns)
+    return f"r ({names}) AS MATERIALIZED (SELECT {values} FROM unnest({arrays}) AS u ({names}))"
+
+
+def _tail_sql(resource_type: str) -> str:
+    audit = f"${len(_columns(resource_type)) + 1}"
+    return f"""log AS (INSERT INTO fhir.change (shard, type, id, version, at, method, patient)
+    SELECT shard, '{resource_type}', id, version, updated, method, patient FROM done),
+  seen AS ({AUDIT_INSERT.format(rows=audit)} WHERE (SELECT count(*) FROM done) = (SELECT count(*) FROM r))
+SELECT count(*) FROM done"""
+
+
+_WRITTEN: Final = "shard, id, version, updated, method, patient"
+
+
+@cache
+def insert_sql(resource_type: str) -> str:
+    names = ", ".join(f'"{name}"' for name, _, _ in _columns(resource_type))
+    return f"""WITH {_rows_sql(resource_type)},
+  done AS (INSERT INTO fhir."{resource_type.lower()}" ({names}) SELECT {names} FROM r RETURNING {_WRITTEN}),
+  {_tail_sql(resource_type)}"""
+
+
+@cache
+def replace_sql(resource_type: str) -> str:
+    """Move the version that was seen into history and put the new one in its place.
+
+    Of two concurrent replacements the later waits for the row, finds another version and writes nothing; its history row, taken from its
+    older snapshot, meets the one that is there already and undoes the statement.
+    """
+    table = f'fhir."{resource_type.lower()}"'
+    assigned = ", ".join(f'"{name}" = r."{name}"' for name, _, _ in _columns(resource_type)[2:])
+    seen = "t.id = r.id AND t.shard = r.shard AND t.version = r.version - 1"
+    return f"""WITH {_rows_sql(resource_type)},
+  kept AS (INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient)
+    SELECT '{resource_type}', t.id, t.version, t.shard, t.updated, t.method, t.body, t.patient FROM {table} t JOIN r ON {seen}),
+  done AS (UPDATE {table} t SET {assigned} FROM r WHERE {seen} RETURNING t.shard, t.id, t.version, t.updated, t.method, t.patient),
+  {_tail_sql(resource_type)}"""
+
+
+def _arguments(resource_type: str, rows: Sequence[Write]) -> list[list[Any]]:
+    """One array per column of `_columns`, in its order."""
+    indexes = [w.index for w in rows]
+    dates = date_parameters(resource_type)
+    found = [[i.dates.get(d.code) if i else None for i in indexes] for d in dates]
+    return [
+        [w.id for w in rows],
+        [w.shard for w in rows],
+        [w.version for w in rows],
+        [w.updated for w in rows],
+        [w.method for w in rows],
+        [w.body is None for w in rows],
+        [w.body for w in rows],
+        [w.patient for w in rows],
+        [array_literal(i.tokens) if i else "{}" for i in indexes],
+        *([[array_literal(i.strings) if i else "{}" for i in indexes]] if string_parameters(resource_type) else []),
+        *(
+            [[quantities_literal(i.quantities) if i else None for i in indexes]]
+            if quantity_parameters(resource_type)
+            else []
+        ),
+        *([getattr(f, end) if f else None for f in per_row] for per_row in found for end in ("lo", "hi")),
+        *(
+            [ranges_literal(f.each) if f and f.each else None for f in per_row]
+            for d, per_row in zip(dates, found, strict=True)
+            if d.repeats
+        ),
+    ]
