@@ -14,6 +14,7 @@ from services.fhir.search.parameters import (
     patient_of,
     patient_parameter,
     patient_parameters,
+    patient_reference,
     quantity_parameters,
     string_parameters,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "index",
     "patient_parameter",
     "patient_parameters",
+    "patient_reference",
     "quantity_parameters",
     "string_parameters",
 ]

@@ -80,17 +80,25 @@ def patient_parameters(resource_type: str) -> frozenset[str]:
 
 
 @cache
+def patient_reference(resource_type: str) -> Callable[[dict[str, Any]], str | None]:
+    """Give a function from a resource to the text of the reference that may put it into a patient's compartment."""
+    parameter = patient_parameter(resource_type)
+    element = parameter and parameter != "_id" and _single_reference(parameter, resource_type)
+    if not element:
+        return lambda _: None
+    name = element.name
+    return lambda resource: resource.get(name, {}).get("reference")
+
+
+@cache
 def patient_of(resource_type: str) -> Callable[[dict[str, Any], str], str | None]:
     """Give a function (resource, own base) → the id of the patient whose compartment the resource is in."""
-    parameter = patient_parameter(resource_type)
-    if parameter == "_id":
+    if patient_parameter(resource_type) == "_id":
         return lambda resource, _: resource.get("id")
-    element = parameter and _single_reference(parameter, resource_type)
-    if not element:
-        return lambda _, __: None
+    referenced = patient_reference(resource_type)
 
     def patient(resource: dict[str, Any], base: str) -> str | None:
-        reference = resource.get(element.name, {}).get("reference")
+        reference = referenced(resource)
         found = _PATIENT.fullmatch(relative(reference, base)) if reference else None
         return found[1] if found else None
 

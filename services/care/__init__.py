@@ -1,0 +1,1 @@
+"""The care service: assessments, care plans and monitoring 评估、照护计划与监测."""

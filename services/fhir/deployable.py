@@ -1,0 +1,98 @@
+"""From a list of ServedTypes to an app: what records, referral and care have in common."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import FastAPI, Response
+
+from services.fhir.outcomes import not_found, operation_outcome
+from services.fhir.routes import fhir_routes
+from services.fhir.served import ServedType
+from services.fhir.service import Service
+from services.fhir.store.audit_log import AuditLog
+from services.fhir.store.store import Stores
+from services.kit.clock import SystemClock
+from services.kit.database import Database
+from services.kit.directory import SERVED
+from services.kit.peers import Peers
+from services.kit.settings import ServiceSettings
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def create_service(
+    name: str,
+    served: Sequence[ServedType],
+    settings: ServiceSettings,
+    *,
+    database: Database | None = None,
+    peers: Peers | None = None,
+) -> FastAPI:
+    """`database` and `peers` come from the process that holds several services; alone, a service opens its own."""
+    own_database = database or Database(settings.database_url, settings.pool_size)
+    app = FastAPI(title=f"Yiyang {name}", openapi_url=None, lifespan=_lifespan(None if database else own_database))
+    own_peers = peers or Peers({name: app, **settings.peers})
+    service = _service(name, served, settings, own_database, own_peers)
+    app.router.routes.extend(fhir_routes(service))
+    _add_operational_routes(app, served, own_database)
+    app.router.default = _no_such_path
+    return app
+
+
+def _service(
+    name: str, served: Sequence[ServedType], settings: ServiceSettings, database: Database, peers: Peers
+) -> Service:
+    key = settings.internal_key.get_secret_value().encode()
+    clock = SystemClock()
+    stores = Stores(database, frozenset(s.type for s in served), AuditLog(database), clock, key)
+    return Service(
+        name=name,
+        served={s.type: s for s in served},
+        stores=stores,
+        peers=peers,
+        base=settings.public_base.rstrip("/"),
+        zone=ZoneInfo(settings.time_zone),
+        internal_key=key,
+        clock=clock,
+        max_entries=settings.max_entries,
+    )
+
+
+def _lifespan(database: Database | None) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if database is not None:
+            await database.close()
+
+    return lifespan
+
+
+def _add_operational_routes(app: FastAPI, served: Sequence[ServedType], database: Database) -> None:
+    listed = msgspec.json.encode(served)
+
+    @app.get(SERVED, include_in_schema=False)
+    async def served_types() -> Response:
+        return Response(listed, media_type="application/json")
+
+    @app.get("/livez", include_in_schema=False)
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(response: Response) -> dict[str, bool]:
+        is_ready = await database.is_ready()
+        response.status_code = 200 if is_ready else 503
+        return {"ready": is_ready}
+
+
+async def _no_such_path(scope: Any, _receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        return
+    body = operation_outcome(not_found("No such path", text="没有这个地址").issues)
+    headers = [(b"content-type", b"application/fhir+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,68 @@
+"""Request headers that change an answer: http://hl7.org/fhir/R4/http.html#ops and https://www.rfc-editor.org/rfc/rfc9110"""
+
+import re
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Final, Literal
+from urllib.parse import parse_qsl
+
+from services.fhir.outcomes import bad_request, not_acceptable, unsupported_media
+
+FHIR_JSON: Final = "application/fhir+json"
+JSON_TYPES: Final = frozenset({FHIR_JSON, "application/json", "json", "text/json"})
+_ANY: Final = frozenset({"*/*", "application/*", ""})
+_ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+_ETAG_LIST: Final = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+
+Return = Literal["representation", "minimal", "OperationOutcome"]
+RETURNS: Final[tuple[Return, ...]] = ("minimal", "OperationOutcome", "representation")
+
+
+def etags(header: str) -> frozenset[str] | None:
+    """The version ids of If-Match or If-None-Match; None for `*`; 400 when malformed, which must never be ignored."""
+    if header.strip() == "*":
+        return None
+    if not _ETAG_LIST.fullmatch(header):
+        raise bad_request(
+            'If-Match and If-None-Match take entity tags such as W/"3"', code="value", text="版本标识格式有误"
+        )
+    return frozenset(_ETAG.findall(header))
+
+
+def check_accept(accept: str, query: str) -> None:
+    """406 unless JSON may be answered; `_format` beats Accept: http://hl7.org/fhir/R4/http.html#parameters"""
+    wanted = accept
+    if "_format" in query:
+        wanted = next((v for k, v in parse_qsl(query) if k == "_format"), accept).replace(" ", "+")
+    if wanted in (FHIR_JSON, ""):
+        return
+    ranges = [
+        part.split(";")[0].strip().lower() for part in wanted.split(",") if "q=0;" not in f"{part.replace(' ', '')};"
+    ]
+    if not any(r in JSON_TYPES or r in _ANY for r in ranges):
+        raise not_acceptable(f"This server answers {FHIR_JSON} only", text=f"仅支持 {FHIR_JSON}")
+
+
+def check_content_type(content_type: str) -> None:
+    media, _, parameters = content_type.partition(";")
+    if media.strip().lower() not in JSON_TYPES:
+        raise unsupported_media(f"Send {FHIR_JSON}")
+    charset = parameters.lower().replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
+    if charset not in ("", "utf-8", "utf8"):
+        raise unsupported_media("FHIR JSON is UTF-8", text="内容必须使用 UTF-8 编码")
+
+
+def preferred_return(prefer: str) -> Return:
+    """http://hl7.org/fhir/R4/http.html#return; what is not understood is not preferred."""
+    for wanted in RETURNS:
+        if f"return={wanted}" in prefer:
+            return wanted
+    return "representation"
+
+
+def is_strict(prefer: str) -> bool:
+    return "handling=strict" in prefer
+
+
+def http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)

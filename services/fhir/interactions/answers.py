@@ -1,0 +1,41 @@
+"""Answers that several interactions give alike: http://hl7.org/fhir/R4/http.html#general"""
+
+from services.fhir.headers import http_date, preferred_return
+from services.fhir.outcomes import FhirError, Issue, gone, not_found, operation_outcome
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.store.rows import Stored
+
+_SAVED = Issue("information", "informational", "Stored", "已保存")
+
+
+def unknown(resource_type: str) -> FhirError:
+    return not_found(f"No such {resource_type}", text="未找到该资源")
+
+
+def deleted(stored: Stored) -> FhirError:
+    return gone(f"This {stored.type} was deleted", headers={"ETag": stored.etag})
+
+
+def version_headers(stored: Stored) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"etag", stored.etag.encode()), (b"last-modified", http_date(stored.updated).encode()))
+
+
+def of_stored(stored: Stored, status: int = 200) -> Answer:
+    return Answer(status, (stored.body or "").encode(), version_headers(stored))
+
+
+def location(stored: Stored) -> str:
+    return f"{stored.type}/{stored.id}/_history/{stored.version}"
+
+
+def of_write(request: FhirRequest, stored: Stored, base: str) -> Answer:
+    """http://hl7.org/fhir/R4/http.html#return: the resource unless the client prefers less."""
+    status = 201 if stored.is_created else 200
+    headers = (*version_headers(stored), (b"location", f"{base}/{location(stored)}".encode()))
+    match preferred_return(request.prefer):
+        case "minimal":
+            return Answer(status, b"", headers)
+        case "OperationOutcome":
+            return Answer(status, operation_outcome([_SAVED]), headers)
+        case _:
+            return Answer(status, (stored.body or "").encode(), headers)

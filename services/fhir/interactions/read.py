@@ -1,0 +1,32 @@
+"""The read interaction: http://hl7.org/fhir/R4/http.html#read"""
+
+from services.fhir.headers import etags
+from services.fhir.interactions.answers import deleted, of_stored, unknown, version_headers
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.service import Service
+from services.fhir.store.rows import Stored
+
+
+async def read(request: FhirRequest, service: Service) -> Answer:
+    service.check(request.type, "read")
+    stored = await service.stores.reading(lambda store: store.read(request.type, request.id))
+    status = 404 if stored is None else 410 if stored.is_deleted else 200
+    await service.stores.audit_log.record(request.audit("read", status, of=stored))
+    if stored is None:
+        raise unknown(request.type)
+    if stored.is_deleted:
+        raise deleted(stored)
+    return not_modified(stored) if _is_known(request, stored) else of_stored(stored)
+
+
+def _is_known(request: FhirRequest, stored: Stored) -> bool:
+    """http://hl7.org/fhir/R4/http.html#cread"""
+    if_none_match = request.header(b"if-none-match")
+    if not if_none_match:
+        return False
+    known = etags(if_none_match)
+    return known is None or str(stored.version) in known
+
+
+def not_modified(stored: Stored) -> Answer:
+    return Answer(304, b"", version_headers(stored))

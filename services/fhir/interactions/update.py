@@ -1,0 +1,21 @@
+"""The update interaction, and update-as-create: http://hl7.org/fhir/R4/http.html#update"""
+
+from services.fhir.interactions.answers import of_write
+from services.fhir.interactions.prepare import Intent, prepare_update
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.service import Service
+from services.fhir.store.rows import Stored
+from services.fhir.store.store import Store
+
+
+async def update(request: FhirRequest, service: Service) -> Answer:
+    """Without If-Match the last writer wins, on top of the version that is there when it commits: no version is lost."""
+    request.check_json_body()
+    intent = Intent("PUT", request.type, request.id, request.body, request.if_match)
+
+    async def work(store: Store) -> Stored:
+        stored = store.put(await prepare_update(intent, store, service))
+        store.audit(request.audit("update", 201 if stored.is_created else 200, of=stored))
+        return stored
+
+    return of_write(request, await service.stores.committing(work), service.base)

@@ -1,0 +1,23 @@
+"""The vread interaction: http://hl7.org/fhir/R4/http.html#vread"""
+
+from services.fhir.interactions.answers import deleted, of_stored, unknown
+from services.fhir.outcomes import not_found
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.service import Service
+
+_LONGEST = 18  # digits of a version number that PostgreSQL's bigint holds
+
+
+async def vread(request: FhirRequest, service: Service) -> Answer:
+    service.check(request.type, "vread")
+    if not (request.version.isascii() and request.version.isdigit() and len(request.version) <= _LONGEST):
+        raise not_found(f"No such version of this {request.type}", text="未找到该版本")
+    number = int(request.version)
+    stored = await service.stores.reading(lambda store: store.vread(request.type, request.id, number))
+    status = 404 if stored is None else 410 if stored.is_deleted else 200
+    await service.stores.audit_log.record(request.audit("vread", status, of=stored))
+    if stored is None:
+        raise unknown(request.type)
+    if stored.is_deleted:
+        raise deleted(stored)
+    return of_stored(stored)

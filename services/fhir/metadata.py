@@ -1,0 +1,95 @@
+"""The CapabilityStatement, made from what the deployables serve, so that it lists what works and nothing else.
+
+http://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.fhir.definitions import search_parameters
+from services.fhir.headers import FHIR_JSON
+from services.fhir.interactions.owners import with_all_types
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.search.parse import is_searchable
+from services.fhir.served import ServedType
+from services.fhir.service import Service
+from services.fhir.store.rows import instant
+
+_STATEMENT_INTERACTIONS = ("transaction", "batch", "history-system")
+
+
+async def capabilities(_request: FhirRequest, service: Service) -> Answer:
+    everything = await with_all_types(service)
+    return Answer(200, msgspec.json.encode(statement(everything.served.values(), service.base, service.clock.now())))
+
+
+def statement(served: Iterable[ServedType], base: str, now: datetime) -> dict[str, Any]:
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": instant(now),
+        "publisher": "Yiyang 医养",
+        "kind": "instance",
+        "software": {"name": "Yiyang 医养"},
+        "implementation": {
+            "description": "医养结合 FHIR R4 数据共享平台 · FHIR R4 data sharing for integrated elderly health and care",
+            "url": base,
+        },
+        "fhirVersion": "4.0.1",
+        "format": [FHIR_JSON, "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(base),
+                "resource": [_resource(s) for s in sorted(served, key=lambda s: s.type)],
+                "interaction": [{"code": code} for code in _STATEMENT_INTERACTIONS],
+            }
+        ],
+    }
+
+
+def _security(base: str) -> dict[str, Any]:
+    """http://hl7.org/fhir/smart-app-launch/conformance.html"""
+    token = f"{base.rsplit('/', 1)[0]}/auth/token"
+    return {
+        "cors": False,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [{"url": "token", "valueUri": token}],
+            }
+        ],
+    }
+
+
+def _resource(served: ServedType) -> dict[str, Any]:
+    parameters = [p for p in search_parameters(served.type).values() if is_searchable(p)]
+    references = [p.code for p in parameters if p.type == "reference"]
+    updates = "update" in served.interactions
+    return {
+        "type": served.type,
+        "interaction": [{"code": code} for code in served.interactions],
+        "versioning": "versioned-update" if updates else "versioned",
+        "readHistory": True,
+        "updateCreate": updates,
+        "conditionalCreate": False,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "local"],
+        **({"searchInclude": [f"{served.type}:{code}" for code in references]} if references else {}),
+        "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],
+    }

@@ -1,0 +1,134 @@
+"""The FHIR routes: few and parametrised, the same for every type: http://hl7.org/fhir/R4/http.html#summary
+
+They are plain ASGI endpoints. A request is read, its Caller's signature checked, and whatever goes wrong at any later door becomes one
+OperationOutcome here (docs/adr/0008).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from starlette.routing import Route
+
+from services.fhir.headers import FHIR_JSON, check_accept
+from services.fhir.interactions.bundles import post_bundle
+from services.fhir.interactions.create import create
+from services.fhir.interactions.delete import delete
+from services.fhir.interactions.history import history
+from services.fhir.interactions.owners import PREPARE, answer_prepare
+from services.fhir.interactions.read import read
+from services.fhir.interactions.search import search, search_by_post
+from services.fhir.interactions.update import update
+from services.fhir.interactions.vread import vread
+from services.fhir.metadata import capabilities
+from services.fhir.outcomes import (
+    FhirError,
+    internal_error,
+    method_not_allowed,
+    operation_outcome,
+    unauthorized,
+    unavailable,
+)
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.service import Service
+from services.kit.caller import HEADER, Caller, CallerRefusedError, verify
+from services.kit.database import DatabaseUnavailable
+from services.kit.logging import log_failure
+from services.kit.peers import PeerUnavailable
+
+Handler = Callable[[FhirRequest, Service], Awaitable[Answer]]
+
+FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
+    ("/fhir/metadata", {"GET": capabilities}),
+    ("/fhir", {"POST": post_bundle}),
+    ("/fhir/_history", {"GET": history}),
+    ("/fhir/{type}", {"GET": search, "POST": create}),
+    ("/fhir/{type}/_search", {"POST": search_by_post}),
+    ("/fhir/{type}/_history", {"GET": history}),
+    ("/fhir/{type}/{id}", {"GET": read, "PUT": update, "DELETE": delete}),
+    ("/fhir/{type}/{id}/_history", {"GET": history}),
+    ("/fhir/{type}/{id}/_history/{version}", {"GET": vread}),
+    (PREPARE, {"POST": answer_prepare}),
+)
+PUBLIC: Final = frozenset({capabilities})
+_CALLER: Final = HEADER.encode()
+_JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
+_NOBODY: Final = Caller("", "", None, (), "", "", "")
+
+
+def fhir_routes(service: Service) -> list[Route]:
+    return [Route(path, Endpoint(methods, service)) for path, methods in FHIR_ROUTES]
+
+
+class Endpoint:
+    """One path and its methods, as an ASGI app."""
+
+    def __init__(self, methods: Mapping[str, Handler], service: Service) -> None:
+        self._methods = methods
+        self._service = service
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = await read_body(receive)
+        answer = await self._answer(scope, body)
+        content = b"" if scope["method"] == "HEAD" else answer.body
+        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        if answer.body:
+            headers.append(_JSON)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: Any, body: bytes) -> Answer:
+        try:
+            return await self._run(scope, body)
+        except FhirError as error:
+            failure = error
+        except DatabaseUnavailable:
+            failure = unavailable("The database does not answer; retry", headers={"Retry-After": "1"})
+        except PeerUnavailable as error:
+            failure = unavailable(f"{error.service} does not answer; retry", headers={"Retry-After": "1"})
+        except Exception as error:  # noqa: BLE001 - the one place where the unexpected ends, without a trace for the client
+            log_failure("request.failed", error, service=self._service.name)
+            failure = internal_error("Unexpected failure")
+        headers = tuple((name.lower().encode(), value.encode()) for name, value in failure.headers.items())
+        return Answer(failure.status, operation_outcome(failure.issues), headers)
+
+    async def _run(self, scope: Any, body: bytes) -> Answer:
+        handler = self._handler(scope["method"])
+        fields = dict(scope["headers"])
+        query = scope["query_string"].decode("latin-1")
+        caller = _NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
+        check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
+        now = self._service.clock.now()
+        return await handler(
+            FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now), self._service
+        )
+
+    def _handler(self, method: str) -> Handler:
+        handler = self._methods.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            raise method_not_allowed(f"{method} is not supported here", headers={"Allow": ", ".join(self._methods)})
+        return handler
+
+    def _caller(self, scope: Any, fields: Mapping[bytes, bytes], body: bytes) -> Caller:
+        """Services trust only the gateway's signature, never a header or a network place (docs/adr/0008)."""
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        signature = fields.get(_CALLER, b"").decode("latin-1")
+        try:
+            return verify(
+                signature,
+                scope["method"],
+                target.decode("latin-1"),
+                body,
+                self._service.internal_key,
+                self._service.clock.seconds(),
+            )
+        except CallerRefusedError as error:
+            raise unauthorized("This service answers the gateway only", text="请通过网关访问") from error
+
+
+async def read_body(receive: Any) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    return body

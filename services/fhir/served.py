@@ -1,0 +1,27 @@
+"""ServedType: what a deployable says of one resource type; routes, CapabilityStatement, scopes and tests are made from it."""
+
+from typing import Final, Literal
+
+import msgspec
+
+Interaction = Literal["read", "vread", "create", "update", "delete", "history-instance", "history-type", "search-type"]
+
+EVERY: Final[tuple[Interaction, ...]] = (
+    "create",
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "history-type",
+    "search-type",
+)
+# http://hl7.org/fhir/R4/auditevent.html#5.1.4: "servers … SHOULD NOT allow … update and delete"
+APPEND_ONLY: Final[tuple[Interaction, ...]] = tuple(i for i in EVERY if i not in ("update", "delete"))
+
+
+class ServedType(msgspec.Struct, frozen=True):
+    """One resource type and the interactions (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html) that its owner allows."""
+
+    type: str
+    interactions: tuple[Interaction, ...] = EVERY

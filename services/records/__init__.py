@@ -1,0 +1,1 @@
+"""The records service: electronic health records 健康档案."""

@@ -1,0 +1,13 @@
+"""The deployable of records."""
+
+from fastapi import FastAPI
+
+from services.fhir.deployable import create_service
+from services.kit.database import Database
+from services.kit.peers import Peers
+from services.kit.settings import ServiceSettings
+from services.records.resources import SERVED
+
+
+def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
+    return create_service("records", SERVED, settings, database=database, peers=peers)

@@ -1,0 +1,1 @@
+"""The referral service: two-way referral 双向转诊."""

@@ -1,0 +1,18 @@
+"""The resource types of the two-way referral 双向转诊."""
+
+from typing import Final
+
+from services.fhir.served import ServedType
+
+SERVED: Final = (
+    ServedType("ServiceRequest"),
+    ServedType("Task"),
+    ServedType("Appointment"),
+    ServedType("AppointmentResponse"),
+    ServedType("Schedule"),
+    ServedType("Slot"),
+    ServedType("Communication"),
+    ServedType("CommunicationRequest"),
+    ServedType("Contract"),
+    ServedType("MessageHeader"),
+)
