@@ -1,0 +1,1 @@
+"""The one public door: who asks (authenticate), may they (authorize), to whom it goes (forward)."""

@@ -1,0 +1,102 @@
+"""The gateway as an app: FHIR below /fhir on the raw doors, tokens, keys, discovery and health as FastAPI routes.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+
+from gateway.assertions import AssertionCheck
+from gateway.authenticate import Authenticate
+from gateway.discovery import smart_configuration
+from gateway.doors import Doors
+from gateway.errors import answer_to
+from gateway.forward import Forward
+from gateway.health import readiness
+from gateway.registry import Assertions, Clients, Revocations, SigningKeys
+from gateway.settings import FHIR_PATH, GatewaySettings
+from gateway.token_endpoint import TokenEndpoint, routes
+from gateway.tokens import AccessTokens
+from services.fhir.outcomes import method_not_allowed, not_found
+from services.kit.clock import Clock, SystemClock
+from services.kit.database import Database
+from services.kit.ids import uuid7
+from services.kit.peers import Peers
+
+WELL_KNOWN = "/.well-known/smart-configuration"
+
+
+def create_app(
+    settings: GatewaySettings, peers: Peers | None = None, database: Database | None = None, clock: Clock | None = None
+) -> FastAPI:
+    """Put the gateway together. What is passed in is shared and stays open; what is not is made here and closed here."""
+    own_peers = peers or Peers(settings.peers, settings.peer_timeout_seconds)
+    own_database = database or Database(settings.database_url, settings.pool_size)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if peers is None:
+            await own_peers.close()
+        if database is None:
+            await own_database.close()
+
+    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    _add_fhir_and_auth(app, settings, own_peers, own_database, clock or SystemClock())
+    _add_health(app, own_database, own_peers)
+    app.add_exception_handler(HTTPException, _outcome)
+    return app
+
+
+def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, database: Database, clock: Clock) -> None:
+    engine = database.engine
+    keys = SigningKeys(engine, settings.key, clock)
+    tokens = AccessTokens(settings, keys, clock)
+    revocations = Revocations(engine, clock)
+    check = AssertionCheck(
+        settings.token_url,
+        settings.assertion_algorithms,
+        Clients(engine, clock).get,
+        Assertions(engine, clock).claim,
+    )
+    configuration = msgspec.json.encode(smart_configuration(settings))
+
+    async def discover() -> Response:
+        return Response(configuration, media_type="application/json")
+
+    async def public_keys() -> Response:
+        return Response(msgspec.json.encode(await keys.public_set()), media_type="application/json")
+
+    app.add_api_route(WELL_KNOWN, discover, response_class=Response)
+    app.add_api_route(FHIR_PATH + WELL_KNOWN, discover, response_class=Response)
+    app.add_api_route("/auth/jwks", public_keys, response_class=Response)
+    app.include_router(routes(TokenEndpoint(check, tokens, revocations, clock)))
+    doors = Doors(settings, Authenticate(tokens, revocations, clock), Forward(settings, peers, clock))
+    app.router.routes.append(Mount(FHIR_PATH, doors))
+
+
+def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    async def ready(response: Response) -> dict[str, bool]:
+        answers = await readiness(database, peers)
+        response.status_code = 200 if all(answers.values()) else 503
+        return answers
+
+    app.add_api_route("/livez", live)
+    app.add_api_route("/readyz", ready)
+
+
+async def _outcome(_request: Request, error: Exception) -> Response:
+    """Answer 404 and 405 of paths outside /fhir with an OperationOutcome, like all else."""
+    status: Any = getattr(error, "status_code", 404)
+    failure = method_not_allowed if status == 405 else not_found  # noqa: PLR2004
+    answer = answer_to(failure("No such path, or not with this method", text="网址不存在或不支持此方法"), uuid7())
+    return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
