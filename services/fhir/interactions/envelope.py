@@ -24,7 +24,7 @@ class _Request(msgspec.Struct, frozen=True, rename="camel"):
 class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     request: _Request | None = None
     full_url: str = ""
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -134,7 +134,7 @@ def _entry(index: int, entry: _Entry, resource: dict[str, Any], base: str) -> En
         full_url=entry.full_url,
         if_match=request.if_match,
         if_none_match=request.if_none_match,
-        raw=bytes(entry.resource) if entry.resource is not None else b"",
+        raw=bytes(entry.resource),
         resource=resource,
     )
 
@@ -149,5 +149,5 @@ def _check_target(method: str, query: str, kind: str, resource_id: str, rest: st
         raise at_entry(
             bad_request(f"{method}: not a URL to {method} to", code="value", text="条目网址与方法不符"), index
         )
-    if method in ("POST", "PUT") and entry.resource is None:
+    if method in ("POST", "PUT") and not bytes(entry.resource):
         raise at_entry(bad_request(f"{method} needs a resource", code="required", text="条目缺少资源"), index)

@@ -15,7 +15,7 @@ from services.fhir.interactions import batch, owners
 from services.fhir.interactions.envelope import Entry, at_entry, in_processing_order
 from services.fhir.interactions.prepare import Intent
 from services.fhir.outcomes import FhirError, bad_request
-from services.fhir.references import rewrite
+from services.fhir.references import rewriter
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.index import patient_reference
 from services.fhir.service import Service
@@ -53,20 +53,21 @@ async def transaction(request: FhirRequest, service: Service, entries: list[Entr
 def _intents(writes: Sequence[Entry], service: Service) -> dict[int, Intent]:
     ids = _assigned_ids(writes, service)
     places = {e.full_url: f"{e.type}/{ids[e.index]}" for e in writes if e.full_url and e.method != "DELETE"}
+    resolve = rewriter(places) if places else _as_sent
     return {
         e.index: Intent(
             method=e.method,  # type: ignore[arg-type]  # `writes` holds these three only
             type=e.type,
             id=ids[e.index],
-            body=_resolved(e, places) if e.raw else b"",
+            body=resolve(e.raw, e.resource) if e.raw else b"",
             if_match=e.if_match,
         )
         for e in writes
     }
 
 
-def _resolved(entry: Entry, places: Mapping[str, str]) -> bytes:
-    return rewrite(entry.raw, entry.resource, places) if places else entry.raw
+def _as_sent(raw: bytes, _resource: object) -> bytes:
+    return raw
 
 
 def _assigned_ids(writes: Sequence[Entry], service: Service) -> dict[int, str]:

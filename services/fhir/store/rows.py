@@ -79,7 +79,15 @@ def instant(moment: datetime) -> str:
 
 def stored(write: Write) -> Stored:
     return Stored(
-        write.type, write.id, write.shard, write.version, write.updated, write.method, write.body, write.patient
+        type=write.type,
+        id=write.id,
+        shard=write.shard,
+        version=write.version,
+        updated=write.updated,
+        method=write.method,
+        body=write.body,
+        patient=write.patient,
+        is_created=write.created,
     )
 
 

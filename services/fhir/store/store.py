@@ -62,8 +62,7 @@ class Store:
         self._audit.append(row)
 
     async def commit(self) -> None:
-        writes, self._writes = self._writes, []
-        audit, self._audit = self._audit, []
+        writes, audit = self._taken()
         if writes:
             await write.commit(self._connection, writes, audit)
         elif audit:
@@ -72,8 +71,13 @@ class Store:
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
         async with self._connection.transaction():
-            await write.write_inside(self._connection, self._writes, self._audit)
+            await write.write_inside(self._connection, *self._taken())
             return await look(self._inside())
+
+    def _taken(self) -> tuple[list[Write], list[AuditRow]]:
+        taken = self._writes, self._audit
+        self._writes, self._audit = [], []
+        return taken
 
     def _inside(self) -> "Stores":
         return _OpenStores(

@@ -1,0 +1,114 @@
+"""The three services in this process on the real database, spoken to as the gateway would: signed, over ASGI."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import pytest
+
+from services.care.app import create_app as care
+from services.kit.caller import HEADER, Caller, sign
+from services.kit.clock import SystemClock
+from services.kit.database import Database
+from services.kit.peers import Peers
+from services.kit.settings import ServiceSettings
+from services.records.app import create_app as records
+from services.referral.app import create_app as referral
+
+BASE: Final = "http://127.0.0.1:8000/fhir"
+KEY: Final = "0123456789abcdef-a-key-for-tests-only"
+FHIR_JSON: Final = "application/fhir+json"
+
+Json = dict[str, Any]
+
+
+class Response:
+    """What a test looks at: status, headers in lower case, text and JSON."""
+
+    def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
+        self.status_code = status_code
+        self.headers = {name.decode().lower(): value.decode() for name, value in headers}
+        self.content = content
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class Fhir:
+    """A client behind the gateway's signature; `as_` gives the same house to another caller."""
+
+    def __init__(self, peers: Peers, caller: Caller) -> None:
+        self.peers = peers
+        self.caller = caller
+
+    def as_(self, **changes: Any) -> "Fhir":
+        return Fhir(self.peers, Caller(**{**_fields(self.caller), **changes}))
+
+    async def get(self, path: str, **headers: str) -> Response:
+        return await self.call("GET", path, **headers)
+
+    async def post(self, path: str, resource: Json | bytes, **headers: str) -> Response:
+        return await self.call("POST", path, resource, **headers)
+
+    async def put(self, path: str, resource: Json | bytes, **headers: str) -> Response:
+        return await self.call("PUT", path, resource, **headers)
+
+    async def delete(self, path: str, **headers: str) -> Response:
+        return await self.call("DELETE", path, **headers)
+
+    async def created(self, resource: Json) -> Json:
+        """Store a resource and give it back as stored."""
+        response = await self.post(f"/{resource['resourceType']}", resource)
+        assert response.status_code == 201, response.text
+        stored: Json = response.json()
+        return stored
+
+    async def call(self, method: str, path: str, resource: Json | bytes = b"", **headers: str) -> Response:
+        """`path` is below the FHIR base; keyword headers are spelled with `_`: `if_match='W/"1"'`."""
+        body = resource if isinstance(resource, bytes) else json.dumps(resource, ensure_ascii=False).encode()
+        target = "/fhir" + (path if path != "/" else "")
+        fields = {"content-type": FHIR_JSON} if body else {}
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+        fields[HEADER] = sign(self.caller, method, target, body, KEY.encode(), SystemClock().seconds())
+        service = await self.peers.directory.owner(_type_of(path)) or "records"
+        answer = await self.peers.call(service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body)
+        return Response(answer.status, answer.headers, answer.body)
+
+
+def _type_of(path: str) -> str:
+    return path.lstrip("/").partition("?")[0].partition("/")[0] or "Patient"
+
+
+def _fields(caller: Caller) -> Json:
+    return {name: getattr(caller, name) for name in caller.__struct_fields__}
+
+
+@pytest.fixture(scope="session")
+async def house(database_url: str) -> AsyncIterator[Peers]:
+    """Records, referral and care in one process, as `yiyang up` runs them."""
+    settings = ServiceSettings(database_url=database_url, internal_key=KEY, public_base=BASE)
+    database = Database(database_url)
+    apps: dict[str, Any] = {}
+    peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})
+    for name, create in (("records", records), ("referral", referral), ("care", care)):
+        apps[name] = create(settings, database=database, peers=peers)
+    yield peers
+    await peers.close()
+    await database.close()
+
+
+def _late(apps: dict[str, Any], name: str) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await apps[name](scope, receive, send)
+
+    return app
+
+
+@pytest.fixture
+def fhir(house: Peers) -> Fhir:
+    """A caller with every scope."""
+    return Fhir(house, Caller("his", "hospital", None, ("system/*.cruds",), "TREAT", "request-1", "jti-1"))
