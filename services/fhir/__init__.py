@@ -1,1 +1,1 @@
-"""The FHIR R4 engine, for any resource type (http://hl7.org/fhir/R4/)."""
+"""The FHIR R4 engine, for any resource type: http://hl7.org/fhir/R4/"""

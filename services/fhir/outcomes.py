@@ -1,4 +1,4 @@
-"""Every failure as one OperationOutcome (http://hl7.org/fhir/R4/operationoutcome.html)."""
+"""Every failure as one OperationOutcome: http://hl7.org/fhir/R4/operationoutcome.html"""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""R4 as data says what R4 says (http://hl7.org/fhir/R4/)."""
+"""R4 as data says what R4 says: http://hl7.org/fhir/R4/"""
 
 import pytest
 

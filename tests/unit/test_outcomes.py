@@ -1,4 +1,4 @@
-"""A failure is one OperationOutcome (http://hl7.org/fhir/R4/operationoutcome.html)."""
+"""A failure is one OperationOutcome: http://hl7.org/fhir/R4/operationoutcome.html"""
 
 import json
 

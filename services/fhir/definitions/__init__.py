@@ -1,4 +1,4 @@
-"""R4 itself as compact facts (http://hl7.org/fhir/R4/resourcelist.html)."""
+"""R4 itself as compact facts: http://hl7.org/fhir/R4/resourcelist.html"""
 
 from services.fhir.definitions.load import (
     patient_compartment,

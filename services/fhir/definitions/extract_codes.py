@@ -1,4 +1,4 @@
-"""Expansions of the value sets that R4 binds as required (http://hl7.org/fhir/R4/terminologies.html#required)."""
+"""Expansions of the value sets that R4 binds as required: http://hl7.org/fhir/R4/terminologies.html#required"""
 
 from typing import Any
 

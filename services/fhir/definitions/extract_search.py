@@ -1,4 +1,4 @@
-"""Search parameters and the patient compartment (http://hl7.org/fhir/R4/searchparameter.html)."""
+"""Search parameters and the patient compartment: http://hl7.org/fhir/R4/searchparameter.html"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Types and their elements out of the StructureDefinitions (http://hl7.org/fhir/R4/elementdefinition.html)."""
+"""Types and their elements out of the StructureDefinitions: http://hl7.org/fhir/R4/elementdefinition.html"""
 
 from collections import defaultdict
 from collections.abc import Iterator

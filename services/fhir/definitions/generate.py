@@ -1,4 +1,4 @@
-"""Write the facts of R4 from hl7.fhir.r4.core (`python -m services.fhir.definitions.generate [WHEEL]`)."""
+"""Write the facts of R4 from hl7.fhir.r4.core: `python -m services.fhir.definitions.generate [WHEEL]`"""
 
 import sys
 from pathlib import Path

