@@ -34,7 +34,12 @@ async def search_by_post(request: FhirRequest, service: Service) -> Answer:
 
 def _query(request: FhirRequest, service: Service) -> SearchQuery:
     return parse_search(
-        request.type, request.parameters, strict=is_strict(request.prefer), base=service.base, zone=service.zone
+        request.type,
+        request.parameters,
+        strict=is_strict(request.prefer),
+        base=service.base,
+        zone=service.zone,
+        now=request.at,
     )
 
 

@@ -40,6 +40,12 @@ def indexed_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     )
 
 
+def searchable_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
+    """Give what a search of the type understands: the indexed ones, and those that are columns of every row."""
+    own = [each for each in search_parameters(resource_type).values() if each.code in _IN_THE_ROW_ITSELF]
+    return (*own, *indexed_parameters(resource_type))
+
+
 @cache
 def date_parameters(resource_type: str) -> tuple[DateParameter, ...]:
     dates = (parameter for parameter in indexed_parameters(resource_type) if parameter.type == "date")
