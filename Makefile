@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.tools
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-warn-script-location
-CODE   := $(wildcard services gateway yiyang migrations tests benchmarks deploy)
+CODE   := $(wildcard services gateway yiyang migrations tests benchmarks docs)
 UV     := uv==0.13.9
 ARGS   ?=
 
@@ -42,6 +42,9 @@ soak: $(TOOLS) ## 更久的性质测试 · the property tests, longer
 
 bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)
 	benchmarks/run.sh $(ARGS)
+
+docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
+	$(BIN)/python -m docs.generate
 
 lock: ## 重新锁定依赖（ARGS=--upgrade 升级）· compile the hashed locks anew (ARGS=--upgrade raises versions)
 	requirements/compile $(PYTHON) $(UV) $(ARGS)

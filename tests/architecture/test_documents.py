@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from docs.generate import documents
 from tests.architecture import tree
 
 DECISIONS = Path("docs/adr")
@@ -46,3 +47,7 @@ def test_every_relative_link_leads_to_a_file() -> None:
     )
     bad = [f"{path}: {target}" for path, target in links if not (tree.ROOT / path.parent / target).exists()]
     assert bad == []
+
+
+def test_documents_that_follow_from_the_code_are_current() -> None:
+    assert {path: (tree.ROOT / path).read_text(encoding="utf-8") for path in documents()} == documents()
