@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
+from pydantic import SecretStr
 
 from services.care.app import create_app as care
 from services.kit.caller import HEADER, Caller, sign
@@ -49,7 +50,7 @@ class Fhir:
         return Fhir(self.peers, Caller(**{**_fields(self.caller), **changes}))
 
     async def get(self, path: str, **headers: str) -> Response:
-        return await self.call("GET", path, **headers)
+        return await self.call("GET", path, b"", **headers)
 
     async def post(self, path: str, resource: Json | bytes, **headers: str) -> Response:
         return await self.call("POST", path, resource, **headers)
@@ -58,7 +59,7 @@ class Fhir:
         return await self.call("PUT", path, resource, **headers)
 
     async def delete(self, path: str, **headers: str) -> Response:
-        return await self.call("DELETE", path, **headers)
+        return await self.call("DELETE", path, b"", **headers)
 
     async def created(self, resource: Json) -> Json:
         """Store a resource and give it back as stored."""
@@ -75,7 +76,9 @@ class Fhir:
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         fields[HEADER] = sign(self.caller, method, target, body, KEY.encode(), SystemClock().seconds())
         service = await self.peers.directory.owner(_type_of(path)) or "records"
-        answer = await self.peers.call(service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body)
+        answer = await self.peers.call(
+            service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body
+        )
         return Response(answer.status, answer.headers, answer.body)
 
 
@@ -90,7 +93,7 @@ def _fields(caller: Caller) -> Json:
 @pytest.fixture(scope="session")
 async def house(database_url: str) -> AsyncIterator[Peers]:
     """Records, referral and care in one process, as `yiyang up` runs them."""
-    settings = ServiceSettings(database_url=database_url, internal_key=KEY, public_base=BASE)
+    settings = ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
     database = Database(database_url)
     apps: dict[str, Any] = {}
     peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})

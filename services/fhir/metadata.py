@@ -9,11 +9,10 @@ from typing import Any
 
 import msgspec
 
-from services.fhir.definitions import search_parameters
 from services.fhir.headers import FHIR_JSON
 from services.fhir.interactions.owners import with_all_types
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.search.parse import is_searchable
+from services.fhir.search.parameters import searchable_parameters
 from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.rows import instant
@@ -76,7 +75,7 @@ def _security(base: str) -> dict[str, Any]:
 
 
 def _resource(served: ServedType) -> dict[str, Any]:
-    parameters = [p for p in search_parameters(served.type).values() if is_searchable(p)]
+    parameters = searchable_parameters(served.type)
     references = [p.code for p in parameters if p.type == "reference"]
     updates = "update" in served.interactions
     return {

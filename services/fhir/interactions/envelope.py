@@ -50,7 +50,6 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 _decode: Final = msgspec.json.Decoder(_Envelope)
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def open_envelope(body: bytes, base: str, max_entries: int) -> tuple[str, list[Entry]]:
@@ -102,7 +101,7 @@ def _check_frame(bundle: dict[str, Any]) -> None:
     if isinstance(entries, list) and entries and all(isinstance(e, dict) for e in entries):
         bundle = {**bundle, "entry": [{k: v for k, v in e.items() if k != "resource"} for e in entries]}
         bundle["entry"] = [e for e in bundle["entry"] if e] or [{"fullUrl": "urn:uuid:entry-without-request"}]
-    validate(_encode(bundle), bundle)
+    validate(bundle)
 
 
 def _entry(index: int, entry: _Entry, resource: dict[str, Any], base: str) -> Entry:

@@ -4,7 +4,7 @@ A transaction asks each owner to prepare its entries and commits them all at onc
 prepared here and nowhere else.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,7 +16,10 @@ from services.fhir.service import Service
 from services.fhir.store.rows import Stored, Write
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Store
-from services.fhir.validation import Json, parse, validate
+from services.fhir.validation import parse, validate
+
+
+Json = dict[str, Any]
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ async def prepare(intent: Intent, store: Store, service: Service) -> Write | Non
 def prepare_create(intent: Intent, service: Service) -> Write:
     service.check(intent.type, "create")
     resource = parse(intent.body, intent.type)
-    validate(intent.body, resource)
+    validate(resource)
     return _version(intent, resource, None, service)
 
 
@@ -51,7 +54,7 @@ async def prepare_update(intent: Intent, store: Store, service: Service) -> Writ
     service.check(intent.type, "update")
     resource = parse(intent.body, intent.type)
     _check_id(resource, intent)
-    validate(intent.body, resource)
+    validate(resource)
     current = await store.read(intent.type, intent.id)
     check_if_match(intent.if_match, current)
     return _version(intent, resource, current, service)
