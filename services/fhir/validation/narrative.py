@@ -56,7 +56,7 @@ def check_xhtml(value: Any) -> Findings:
 def _parse(xhtml: str) -> None:
     """Let expat read it; a document type or a processing instruction is refused before any entity can grow."""
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = _refuse
+    parser.XmlDeclHandler = parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = _refuse
 
     def start(name: str, attributes: dict[str, str]) -> None:
         parser.StartElementHandler = _check_element
