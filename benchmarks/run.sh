@@ -25,18 +25,19 @@ mkfifo "$folder/keep"
 exec 7>"$folder/keep"
 until [ -s "$folder/database.txt" ]; do kill -0 $! && sleep 0.2; done
 read -r postmaster url <"$folder/database.txt"
+place=(--data "$folder" --database "$url")
 
-.venv/bin/yiyang up --port "$port" --workers "$workers" --database "$url" >"$folder/server.log" 2>&1 7>&- &
+.venv/bin/yiyang up --port "$port" --workers "$workers" "${place[@]}" >"$folder/server.log" 2>&1 7>&- &
 server=$!
 for _ in $(seq 150); do
   kill -0 "$server" || { tail -20 "$folder/server.log" >&2; exit 1; }
   .venv/bin/python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:$port/readyz', timeout=2)" 2>/dev/null && break
   sleep 0.2
 done
-.venv/bin/yiyang client add bench --organization bench --scopes 'system/*.cruds' --database "$url" >"$folder/client.txt" 7>&-
+.venv/bin/yiyang client add bench --organization bench --scopes 'system/*.cruds' "${place[@]}" >"$folder/client.txt" 7>&-
 
 LOCK=$folder/lock "$load/run_all.sh" yiyang "http://127.0.0.1:$port/fhir" \
-  ".venv/bin/yiyang token bench --database '$url'" "$server" "$postmaster" "$folder" 7>&-
+  ".venv/bin/yiyang token bench --base http://127.0.0.1:$port/fhir ${place[*]@Q}" "$server" "$postmaster" "$folder" 7>&-
 
 {
   echo "Commit $(git rev-parse --short=12 HEAD)$(git diff --quiet HEAD || echo ' with changes'), $(date -u +%F)," \
