@@ -105,6 +105,8 @@ def _collect(node: Json, type_name: str, starts: tuple[str, ...], strings: list[
             elif type(each) is dict:
                 kind = types.get(name, "")
                 _collect(each, _resource_type(each) if kind == "Resource" else kind, starts, strings)
+            elif type(each) is list:  # not FHIR, which is told only later
+                _collect({"": each}, "", starts, strings)
 
 
 def _resource_type(resource: Json) -> str:

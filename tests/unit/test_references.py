@@ -62,6 +62,8 @@ def test_references_and_uris_become_relative_and_nothing_else_moves(element: str
         f'"unknown":{{"reference":"{_UUID}"}}',
         f'"contained":[{{"resourceType":"Bundle","entry":[{{"resource":{{"resourceType":"Task","for":{{"reference":"{_UUID}"}}}}}}]}}]',
         '"subject":{"reference":"#inside"}',
+        f'"subject":[["{_UUID}",[{{"reference":"{_UUID}"}}]]]',
+        f'"contained":{{"resourceType":["{_UUID}"],"subject":{{"reference":"{_UUID}"}}}}',
     ],
 )
 def test_canonicals_and_plain_text_are_never_replaced(element: str) -> None:
