@@ -66,12 +66,16 @@ def _may_have_extension(type_: str, element: Element, element_type: str) -> bool
 
 @cache
 def _property(element: Element, element_type: str, *, is_extension: bool, is_paired: bool) -> Property:
-    check = check_of(element_type) if is_extension else _check_of_element(element, element_type)
-    if is_extension:
-        check = object_check(type_definition(element_type), partial(_property_of, element_type))
+    check = _extensions() if is_extension else _check_of_element(element, element_type)
     if element.max != 1:
         check = array_of(or_null(check) if is_extension or is_paired else check)
     return Property(element, check)
+
+
+@cache
+def _extensions() -> Check:
+    """Check what stands in `_x`: the id and the extensions of a primitive, the same for all of them."""
+    return object_check(type_definition("string"), partial(_property_of, "string"))
 
 
 def _check_of_element(element: Element, element_type: str) -> Check:

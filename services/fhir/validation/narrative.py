@@ -16,7 +16,8 @@ _BLANK = found("invariant", "txt-2: the narrative must have content", "叙述不
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 _ELEMENTS = frozenset(
-    "a abbr acronym address b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img"  # noqa: SIM905
+    f"{_XHTML} {name}"
+    for name in "a abbr acronym address b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img"  # noqa: SIM905
     " ins kbd li ol p pre q samp small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var".split()
 )
 _ATTRIBUTES = frozenset(
@@ -73,8 +74,7 @@ def _check_root(name: str, attributes: dict[str, str]) -> None:
 
 
 def _check_element(name: str, attributes: dict[str, str]) -> None:
-    namespace, _, local = name.rpartition(" ")
-    if namespace != _XHTML or local not in _ELEMENTS or not all(starmap(_is_safe, attributes.items())):
+    if name not in _ELEMENTS or (attributes and not all(starmap(_is_safe, attributes.items()))):
         raise _ActiveContentError
 
 
