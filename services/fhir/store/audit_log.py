@@ -19,32 +19,41 @@ class Audit(Protocol):
 
 
 class AuditLog:
-    """One per process. `record` returns when the row is on disk and raises `DatabaseUnavailable` when it cannot be."""
+    """One per process. `record` returns when the rows are on disk and raises `DatabaseUnavailable` when they cannot be."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gathering: list[AuditRow] = []
-        self._durable: asyncio.Future[None] | None = None
+        self._rows: list[AuditRow] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, *rows: AuditRow) -> None:
-        if self._durable is None:
-            self._durable = asyncio.get_running_loop().create_future()
-        self._gathering.extend(rows)
-        durable = self._durable
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rows.extend(rows)
+        self._waiting.append(durable)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(durable)
+        await durable
 
     async def _write(self) -> None:
-        while self._durable is not None:
-            rows, durable = self._gathering, self._durable
-            self._gathering, self._durable = [], None
+        while self._waiting:
+            rows, waiting = self._rows, self._waiting
+            self._rows, self._waiting = [], []
+            failure: BaseException | None = None
             try:
                 async with self._database.connection() as connection:
                     await connection.execute(_INSERT, encode_audit(rows))
             except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must learn of it
-                durable.set_exception(error)
-                durable.exception()  # a request that was cancelled meanwhile does not read it
-            else:
-                durable.set_result(None)
+                failure = error
+            for durable in waiting:
+                _tell(durable, failure)
+
+
+def _tell(durable: asyncio.Future[None], failure: BaseException | None) -> None:
+    """A request that was cancelled meanwhile waits no more."""
+    if durable.done():
+        return
+    if failure is None:
+        durable.set_result(None)
+    else:
+        durable.set_exception(failure)

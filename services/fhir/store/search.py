@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.outcomes import bad_request
 from services.fhir.search.keys import text_key
-from services.fhir.search.query import Include, SearchQuery
+from services.fhir.search.query import Include, Match, ReferenceValue, SearchQuery
 from services.fhir.store import read
 from services.fhir.store.cursors import seal, unseal
 from services.fhir.store.query import RETURNED, count_statement, page_statement
@@ -28,6 +29,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 async def search(connection: Any, query: SearchQuery, key: bytes) -> Page:
+    await _check_unambiguous(connection, query)
     if query.only_count:
         return Page((), total=await _count(connection, query))
     after = None
@@ -53,8 +55,24 @@ async def _count(connection: Any, query: SearchQuery) -> int:
 
 
 def _identity(query: SearchQuery) -> str:
-    """What a page link depends on, but the place itself."""
-    return f"{query.type}?{msgspec.json.encode((query.conditions, query.sort)).decode()}"
+    """What a page link depends on, but the place itself and the size of the page."""
+    return f"{query.type}?{msgspec.json.encode([u for u in query.used if u[0] != '_count']).decode()}"
+
+
+async def _check_unambiguous(connection: Any, query: SearchQuery) -> None:
+    """A bare id that names resources of several types is refused: http://hl7.org/fhir/R4/search.html#reference"""
+    for condition in query.conditions:
+        for value in condition.values if isinstance(condition, Match) else ():
+            if (
+                isinstance(value, ReferenceValue)
+                and len(value.references) > 1
+                and len(await _named(connection, value.references)) > 1
+            ):
+                raise bad_request(
+                    f"{condition.parameter}: this id names resources of several types; write Type/id",
+                    code="multiple-matches",
+                    text="该编号对应多种资源类型，请写成 类型/编号",
+                )
 
 
 # ---- _include and _revinclude ---------------------------------------------------------------------------------------------
