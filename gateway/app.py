@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount
+from starlette.routing import Route
 
 from gateway.assertions import AssertionCheck
 from gateway.authenticate import Authenticate
@@ -78,7 +78,7 @@ def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, da
     app.add_api_route("/auth/jwks", public_keys, response_class=Response)
     app.include_router(routes(TokenEndpoint(check, tokens, revocations, clock)))
     doors = Doors(settings, Authenticate(tokens, revocations, clock), Forward(settings, peers, clock))
-    app.router.routes.append(Mount(FHIR_PATH, doors))
+    app.router.routes += [Route(FHIR_PATH, doors), Route(f"{FHIR_PATH}/{{path:path}}", doors)]
 
 
 def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 import msgspec
@@ -93,7 +93,10 @@ class Front:
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
         await self.database.close()
 
@@ -105,6 +108,5 @@ def keys() -> KeyPair:
 
 @pytest.fixture
 async def front(clean_database: str) -> AsyncIterator[Front]:
-    front = Front(clean_database)
-    yield front
-    await front.close()
+    async with Front(clean_database) as front:
+        yield front

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.registry.access import transaction
+from gateway.registry.access import run
 from gateway.registry.tables import jti as claimed
 from services.kit.clock import Clock
 
@@ -26,7 +26,7 @@ class Assertions:
         values = {"iss": iss, "jti": jti, "expires_at": datetime.fromtimestamp(expires, UTC)}
         expired = select(claimed.c.jti).where(claimed.c.iss == iss, claimed.c.expires_at < self._clock.now())
         swept = expired.limit(_SWEPT).with_for_update(skip_locked=True)
-        async with transaction(self._engine) as connection:
-            await connection.execute(delete(claimed).where(claimed.c.iss == iss, claimed.c.jti.in_(swept)))
-            statement = insert(claimed).values(values).on_conflict_do_nothing().returning(claimed.c.jti)
-            return (await connection.execute(statement)).first() is not None
+        sweep = delete(claimed).where(claimed.c.iss == iss, claimed.c.jti.in_(swept))
+        take = insert(claimed).values(values).on_conflict_do_nothing().returning(claimed.c.jti)
+        _, taken = await run(self._engine, sweep, take)
+        return bool(taken)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.keys import Jwk, accept_jwks
 from gateway.registry import tables
-from gateway.registry.access import transaction
+from gateway.registry.access import run
 from services.fhir.definitions import resource_types
 from services.fhir.scopes import ANY, Scope, parse_scopes
 from services.kit.clock import Clock
@@ -55,20 +55,17 @@ class Clients:
         accepted = _accept_scopes(scopes)
         client = Client(identifier, organization, accepted, accept_jwks(jwks), False, self._clock.now())  # noqa: FBT003
         statement = insert(tables.client).values(**msgspec.structs.asdict(client)).on_conflict_do_nothing()
-        async with transaction(self._engine) as connection:
-            result = await connection.execute(statement.returning(tables.client.c.client_id))
-            if result.first() is None:
-                raise RegistrationError(f"the client {identifier} is already registered")
+        [added] = await run(self._engine, statement.returning(tables.client.c.client_id))
+        if not added:
+            raise RegistrationError(f"the client {identifier} is already registered")
         return client
 
     async def get(self, client_id: str) -> Client | None:
-        async with transaction(self._engine) as connection:
-            row = (await connection.execute(select(tables.client).filter_by(client_id=client_id))).first()
-        return _client(row) if row else None
+        [rows] = await run(self._engine, select(tables.client).filter_by(client_id=client_id))
+        return _client(rows[0]) if rows else None
 
     async def list(self) -> list[Client]:
-        async with transaction(self._engine) as connection:
-            rows = await connection.execute(select(tables.client).order_by(tables.client.c.client_id))
+        [rows] = await run(self._engine, select(tables.client).order_by(tables.client.c.client_id))
         return [_client(row) for row in rows]
 
     async def disable(self, client_id: str) -> bool:
@@ -82,8 +79,8 @@ class Clients:
     async def _set(self, client_id: str, *, is_disabled: bool) -> bool:
         statement = update(tables.client).filter_by(client_id=client_id)
         statement = statement.values(is_disabled=is_disabled, tokens_after=self._clock.now())
-        async with transaction(self._engine) as connection:
-            return (await connection.execute(statement)).rowcount > 0
+        [changed] = await run(self._engine, statement.returning(tables.client.c.client_id))
+        return bool(changed)
 
 
 def _client(row: Row[Any]) -> Client:

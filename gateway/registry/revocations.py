@@ -13,7 +13,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.registry.access import transaction
+from gateway.registry.access import run
 from gateway.registry.tables import client, revoked_token
 from services.kit.clock import Clock
 
@@ -48,11 +48,12 @@ class Revocations:
         return client_id in view.disabled or jti in view.revoked or issued_at <= view.tokens_after.get(client_id, 0.0)
 
     async def revoke(self, jti: str, expires: float) -> None:
-        now = self._clock.now()
         values = {"jti": jti, "expires_at": datetime.fromtimestamp(expires, UTC)}
-        async with transaction(self._engine) as connection:
-            await connection.execute(delete(revoked_token).where(revoked_token.c.expires_at < now))
-            await connection.execute(insert(revoked_token).values(values).on_conflict_do_nothing())
+        await run(
+            self._engine,
+            delete(revoked_token).where(revoked_token.c.expires_at < self._clock.now()),
+            insert(revoked_token).values(values).on_conflict_do_nothing(),
+        )
 
     async def _renew(self, age: float) -> None:
         if self._loading is None:
@@ -68,18 +69,16 @@ class Revocations:
 
     async def _load(self) -> None:
         started = time.monotonic()
-        now = self._clock.now()
-        async with transaction(self._engine) as connection:
-            clients = await connection.execute(
-                select(client.c.client_id, client.c.is_disabled, client.c.tokens_after).where(
-                    or_(client.c.is_disabled, client.c.tokens_after.is_not(None))
-                )
-            )
-            tokens = await connection.execute(select(revoked_token.c.jti).where(revoked_token.c.expires_at >= now))
-        rows = clients.all()
+        clients, tokens = await run(
+            self._engine,
+            select(client.c.client_id, client.c.is_disabled, client.c.tokens_after).where(
+                or_(client.c.is_disabled, client.c.tokens_after.is_not(None))
+            ),
+            select(revoked_token.c.jti).where(revoked_token.c.expires_at >= self._clock.now()),
+        )
         self._view = _View(
-            frozenset(row.client_id for row in rows if row.is_disabled),
-            {row.client_id: row.tokens_after.timestamp() for row in rows if row.tokens_after},
-            frozenset(tokens.scalars()),
+            frozenset(row.client_id for row in clients if row.is_disabled),
+            {row.client_id: row.tokens_after.timestamp() for row in clients if row.tokens_after},
+            frozenset(row.jti for row in tokens),
         )
         self._loaded = started

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.keys import Jwk, generate_key_pair
-from gateway.registry.access import transaction
+from gateway.registry.access import run
 from gateway.registry.tables import signing_key
 from services.kit.clock import Clock
 
@@ -76,9 +76,7 @@ class SigningKeys:
         async with self._lock:
             if time.monotonic() - self._loaded < not_within:
                 return
-            async with transaction(self._engine) as connection:
-                newest_first = select(signing_key).order_by(signing_key.c.generation.desc())
-                rows = (await connection.execute(newest_first)).all()
+            [rows] = await run(self._engine, select(signing_key).order_by(signing_key.c.generation.desc()))
             keys = {key.generation: key for key in self._keys.values()}
             for row in rows:
                 if row.generation not in keys:
@@ -95,8 +93,7 @@ class SigningKeys:
             "public_jwk": pair.public_jwk,
             "created_at": self._clock.now(),
         }
-        async with transaction(self._engine) as connection:
-            await connection.execute(insert(signing_key).values(values).on_conflict_do_nothing())
+        await run(self._engine, insert(signing_key).values(values).on_conflict_do_nothing())
 
     def _seal(self, pem: str) -> str:
         key = load_pem_private_key(pem.encode(), None)

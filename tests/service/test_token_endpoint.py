@@ -50,13 +50,12 @@ async def test_a_new_internal_key_makes_a_new_signing_key_and_tokens_of_the_old_
 ) -> None:
     await front.register(keys)
     headers = await front.bearer(keys)
-    other = Front(clean_database, internal_key="fedcba9876543210-another-key-for-tests")
     kid = open_compact(headers["Authorization"].removeprefix("Bearer ")).header["kid"]
-    published = [key["kid"] for key in (await other.http.get("/auth/jwks")).json()["keys"]]
-    assert (len(published), published[1]) == (2, kid)
-    assert open_compact((await other.ask_token(keys)).json()["access_token"]).header["kid"] == published[0]
-    assert (await other.http.get("/fhir/Nothing", headers=headers)).status_code == 404
-    await other.close()
+    async with Front(clean_database, internal_key="fedcba9876543210-another-key-for-tests") as other:
+        published = [key["kid"] for key in (await other.http.get("/auth/jwks")).json()["keys"]]
+        assert (len(published), published[1]) == (2, kid)
+        assert open_compact((await other.ask_token(keys)).json()["access_token"]).header["kid"] == published[0]
+        assert (await other.http.get("/fhir/Nothing", headers=headers)).status_code == 404
 
 
 async def test_a_scope_is_narrowed_to_what_is_registered(front: Front, keys: KeyPair) -> None:
