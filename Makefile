@@ -10,6 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-
 CODE   := $(wildcard services gateway yiyang migrations tests benchmarks docs)
 UV     := uv==0.13.9
 ARGS   ?=
+ROUNDS ?= 20
 
 .PHONY: help setup demo up test check format soak bench docs lock clean
 
@@ -37,8 +38,8 @@ format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
 	$(BIN)/ruff check --fix --exit-zero $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-soak: $(TOOLS) ## 更久的性质测试 · the property tests, longer
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest $(ARGS)
+soak: $(TOOLS) ## 更久的性质测试 · the property tests, round after round with new examples (ROUNDS=20)
+	for round in $$(seq $(ROUNDS)); do env -u CI $(BIN)/python -m pytest -m hypothesis $(ARGS) || exit 1; done
 
 bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)
 	benchmarks/run.sh $(ARGS)
