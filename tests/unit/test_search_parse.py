@@ -9,7 +9,7 @@ import pytest
 
 from services.fhir.outcomes import FhirError
 from services.fhir.search.escapes import split, unescape
-from services.fhir.search.parse import parse_search
+from services.fhir.search.parse import parse_criteria, parse_search
 from services.fhir.search.query import (
     DateValue,
     Include,
@@ -343,3 +343,22 @@ def test_a_control_given_twice_must_agree_with_itself() -> None:
 def test_the_size_of_a_search_is_bounded() -> None:
     assert _refused("Patient", ("_id", ",".join("a" * 201))).issues[0].code == "too-costly"
     assert _refused("Patient", *[("name", "a")] * 101).issues[0].code == "too-costly"
+
+
+def _criteria(text: str) -> SearchQuery:
+    return parse_criteria("Patient", text, now=_NOW, base=_BASE)
+
+
+def test_criteria_are_read_from_their_encoded_text() -> None:
+    assert _criteria("?identifier=urn%3Aoid%3A1|%E7%8E%8B").conditions == (
+        Match("identifier", "token", None, (TokenValue("urn:oid:1", "王"),)),
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "?", "identifier=", "identifier=a&name=", "unknown=1", "_count=1", "identifier=a&_sort=name", "name=%FF"]
+)
+def test_criteria_that_could_mean_more_than_they_say_are_refused(text: str) -> None:
+    with pytest.raises(FhirError) as caught:
+        _criteria(text)
+    assert caught.value.status == 400

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from services.fhir.search.controls import (
     parse_count,
@@ -69,6 +70,30 @@ def parse_search(
         ignored=tuple(dict.fromkeys(ignored)),
         **controls,
     )
+
+
+def parse_criteria(
+    resource_type: str, text: str, *, now: datetime, base: str = "", zone: tzinfo | None = None
+) -> SearchQuery:
+    """Read the criteria of a conditional interaction, still encoded: strictly, and as criteria alone.
+
+    Nothing that is unknown, empty or about the answer may be passed over, for it would make the criteria mean more:
+    http://hl7.org/fhir/R4/http.html#cond-update
+    """
+    try:
+        items = parse_qsl(
+            text.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError as error:
+        raise invalid("criteria", "not UTF-8 form encoding, or too many", "条件编码有误或过多") from error
+    if not items:
+        raise invalid("criteria", "there are none", "缺少条件")
+    for name, value in items:
+        if not value:
+            raise invalid(name, "a criterion needs a value", "条件缺少取值")
+        if _is_control(name):
+            raise unsupported(name, "not a criterion", "不能作为条件")
+    return parse_search(resource_type, items, now=now, strict=True, base=base, zone=zone)
 
 
 def _as_used(item: Item, controls: dict[str, Any]) -> Item:
