@@ -1,16 +1,18 @@
 """The vread interaction: http://hl7.org/fhir/R4/http.html#vread"""
 
+import re
+
 from services.fhir.interactions.answers import deleted, of_stored, unknown
 from services.fhir.outcomes import not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 
-_LONGEST = 18  # digits of a version number that PostgreSQL's bigint holds
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")  # as this server writes it, and as PostgreSQL's bigint holds it
 
 
 async def vread(request: FhirRequest, service: Service) -> Answer:
     service.check(request.type, "vread")
-    if not (request.version.isascii() and request.version.isdigit() and len(request.version) <= _LONGEST):
+    if not _NUMBER.fullmatch(request.version):
         raise not_found(f"No such version of this {request.type}", text="未找到该版本")
     number = int(request.version)
     stored = await service.stores.reading(lambda store: store.vread(request.type, request.id, number))
