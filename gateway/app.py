@@ -5,10 +5,10 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -23,13 +23,13 @@ from gateway.registry import Assertions, Clients, Revocations, SigningKeys
 from gateway.settings import FHIR_PATH, GatewaySettings
 from gateway.token_endpoint import TokenEndpoint, routes
 from gateway.tokens import AccessTokens
-from services.fhir.outcomes import method_not_allowed, not_found
 from services.kit.clock import Clock, SystemClock
-from services.kit.database import Database
+from services.kit.database import Database, DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.peers import Peers
 
 WELL_KNOWN = "/.well-known/smart-configuration"
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # spans would carry whole URLs
 
 
 def create_app(
@@ -47,10 +47,11 @@ def create_app(
         if database is None:
             await own_database.close()
 
-    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
     _add_fhir_and_auth(app, settings, own_peers, own_database, clock or SystemClock())
     _add_health(app, own_database, own_peers)
-    app.add_exception_handler(HTTPException, _outcome)
+    for kind in (HTTPException, DatabaseUnavailable, Exception):
+        app.add_exception_handler(kind, _outcome)
     return app
 
 
@@ -67,18 +68,22 @@ def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, da
     )
     configuration = msgspec.json.encode(smart_configuration(settings))
 
-    async def discover() -> Response:
+    async def discover(_request: Request) -> Response:
         return Response(configuration, media_type="application/json")
 
     async def public_keys() -> Response:
         return Response(msgspec.json.encode(await keys.public_set()), media_type="application/json")
 
     app.add_api_route(WELL_KNOWN, discover, response_class=Response)
-    app.add_api_route(FHIR_PATH + WELL_KNOWN, discover, response_class=Response)
     app.add_api_route("/auth/jwks", public_keys, response_class=Response)
     app.include_router(routes(TokenEndpoint(check, tokens, revocations, clock)))
     doors = Doors(settings, Authenticate(tokens, revocations, clock), Forward(settings, peers, clock))
-    app.router.routes += [Route(FHIR_PATH, doors), Route(f"{FHIR_PATH}/{{path:path}}", doors)]
+    # First, because routes are tried in turn and nearly every request is one of these.
+    app.router.routes[:0] = [
+        Route(FHIR_PATH + WELL_KNOWN, discover),
+        Route(f"{FHIR_PATH}/{{path:path}}", doors),
+        Route(FHIR_PATH, doors),
+    ]
 
 
 def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:
@@ -95,8 +100,6 @@ def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:
 
 
 async def _outcome(_request: Request, error: Exception) -> Response:
-    """Answer 404 and 405 of paths outside /fhir with an OperationOutcome, like all else."""
-    status: Any = getattr(error, "status_code", 404)
-    failure = method_not_allowed if status == 405 else not_found  # noqa: PLR2004
-    answer = answer_to(failure("No such path, or not with this method", text="网址不存在或不支持此方法"), uuid7())
+    """Outside of the doors too, a failure is an OperationOutcome."""
+    answer = answer_to(error, uuid7())
     return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})

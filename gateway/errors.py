@@ -3,11 +3,15 @@
 http://hl7.org/fhir/R4/operationoutcome.html
 """
 
+from starlette.exceptions import HTTPException
+
 from gateway.limits import BodyTooLargeError
 from services.fhir.outcomes import (
     FhirError,
     Issue,
     internal_error,
+    method_not_allowed,
+    not_found,
     operation_outcome,
     too_large,
     unavailable,
@@ -35,14 +39,18 @@ def answer_to(error: Exception, request_id: str) -> PeerAnswer:
 
 
 def _fhir_error(error: Exception) -> FhirError | None:
+    known: FhirError | None = None
     match error:
         case FhirError():
-            return error
+            known = error
         case BodyTooLargeError():
-            return too_large(f"The body may hold {error.cap} bytes")
+            known = too_large(f"The body may hold {error.cap} bytes")
         case PeerUnavailable():
-            return unavailable(f"The service {error.service} cannot be reached", headers=_RETRY)
+            known = unavailable(f"The service {error.service} cannot be reached", headers=_RETRY)
         case DatabaseUnavailable():
-            return unavailable("The database cannot be reached", headers=_RETRY)
-        case _:
-            return None
+            known = unavailable("The database cannot be reached", headers=_RETRY)
+        case HTTPException(status_code=405):
+            known = method_not_allowed("Not with this method")
+        case HTTPException():
+            known = not_found("No such path", text="网址不存在")
+    return known

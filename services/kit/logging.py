@@ -44,7 +44,9 @@ def configure(level: str = "info") -> None:
     """Send every log line of this process to stderr as JSON; the loggers of libraries keep to warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
     _LOGGER.setLevel(level.upper())
 
 

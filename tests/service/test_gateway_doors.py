@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway.keys import KeyPair
 from gateway.registry.revocations import MAX_AGE_SECONDS
 from services.kit.peers import Peers
 from tests.front import Front
+from tests.listening import free_port, listening
 from tests.matchers import assert_outcome
 from tests.relay import Relay
 
@@ -41,6 +43,33 @@ async def test_the_owner_gets_the_request_and_the_signed_caller(front: Front, ke
         "purpose": "TREAT",
         "request_id": "his-42",
     }
+
+
+@pytest.mark.parametrize(
+    "query", [bytes(range(0x20, 0x7F)).replace(b"#", b""), b"n=%E9%BE%98+%2B'%27", "n=龘".encode(), b"a&&=", b""]
+)
+async def test_the_signature_holds_over_the_wire_whatever_the_query(front: Front, keys: KeyPair, query: bytes) -> None:
+    await front.register(keys)
+    headers = [(b"authorization", (await front.bearer(keys))["Authorization"].encode())]
+    statuses = []
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    async with listening(front.mirror, free_port()) as base, Peers({"records": base}) as peers:
+        for app in (front.app, front.replica(peers)):
+            scope = {
+                "type": "http",
+                "method": "GET",
+                "path": "/fhir/Patient",
+                "query_string": query,
+                "headers": headers,
+            }
+            await app(scope | {"root_path": "", "http_version": "1.1", "server": None, "client": None}, None, send)  # type: ignore[arg-type]
+    assert statuses == [200, None, 200, None]
+    near, far = (seen["target"].encode() for seen in front.mirror.seen)
+    assert near == far
+    assert parse_qsl(near.decode().partition("?")[2]) == parse_qsl(query.decode())
 
 
 async def test_nothing_internal_comes_in_or_goes_out(front: Front, keys: KeyPair) -> None:
@@ -324,6 +353,7 @@ async def test_without_the_database_nobody_passes_and_all_is_well_when_it_is_bac
         assert (await fresh.get("/readyz")).json() == {"database": False, "records": True}
         assert time.monotonic() - started < 2
         assert (await fresh.get("/livez")).status_code == 200
+        assert_outcome(await fresh.get("/auth/jwks"), 503, "transient")
         await relay.mend()
         assert (await fresh.get("/fhir/Patient/1", headers=headers)).status_code == 200
         assert (await fresh.get("/readyz")).json() == {"database": True, "records": True}

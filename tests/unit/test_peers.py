@@ -1,18 +1,15 @@
 """A peer answers alike in this process and over HTTP; one that is away is told from one that says no."""
 
-import asyncio
 import json
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import uvicorn
 
 from services.kit import directory
 from services.kit.peers import AsgiApp, PeerAnswer, Peers, PeerUnavailable
+from tests.listening import free_port, listening
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -44,25 +41,6 @@ def serving(*types: str) -> AsgiApp:
         )
 
     return app
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def listening(app: AsgiApp, port: int) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def ask(peers: Peers, method: str = "POST", target: str = "/a%20b?c=d%7C1|2", body: bytes = BODY) -> PeerAnswer:
