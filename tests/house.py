@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,7 @@ from services.referral.app import create_app as referral
 BASE: Final = "http://127.0.0.1:8000/fhir"
 KEY: Final = "0123456789abcdef-a-key-for-tests-only"
 FHIR_JSON: Final = "application/fhir+json"
+HIS: Final = Caller("his", "hospital", None, ("system/*.cruds",), "TREAT", "request-1", "jti-1")
 
 Json = dict[str, Any]
 
@@ -90,8 +92,8 @@ def _fields(caller: Caller) -> Json:
     return {name: getattr(caller, name) for name in caller.__struct_fields__}
 
 
-@pytest.fixture(scope="session")
-async def house(database_url: str) -> AsyncIterator[Peers]:
+@asynccontextmanager
+async def in_one_process(database_url: str) -> AsyncIterator[Peers]:
     """Records, referral and care in one process, as `yiyang up` runs them."""
     settings = ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
     database = Database(database_url)
@@ -104,6 +106,12 @@ async def house(database_url: str) -> AsyncIterator[Peers]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+async def house(database_url: str) -> AsyncIterator[Peers]:
+    async with in_one_process(database_url) as peers:
+        yield peers
+
+
 def _late(apps: dict[str, Any], name: str) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await apps[name](scope, receive, send)
@@ -113,5 +121,4 @@ def _late(apps: dict[str, Any], name: str) -> Any:
 
 @pytest.fixture
 def fhir(house: Peers) -> Fhir:
-    """A caller with every scope."""
-    return Fhir(house, Caller("his", "hospital", None, ("system/*.cruds",), "TREAT", "request-1", "jti-1"))
+    return Fhir(house, HIS)
