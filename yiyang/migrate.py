@@ -1,35 +1,22 @@
-"""Brings a database to the newest migration: https://alembic.sqlalchemy.org/en/latest/api/commands.html"""
+"""`yiyang migrate`: https://alembic.sqlalchemy.org/en/latest/api/commands.html#alembic.command.upgrade"""
 
-import asyncio
-from pathlib import Path
-from typing import Final
+from argparse import Namespace
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from yiyang.command import Commands, add_command
+from yiyang.place import add_place, database, upgrade
+from yiyang.schema import migrate
 
-MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
-MIGRATION_LOCK: Final = 0x796979616E67
+__all__ = ["migrate", "register", "run"]
 
 
-def migrate(url: str) -> None:
-    """Upgrade to the head. Replicas that start together take turns; the later ones find nothing to do."""
-    asyncio.run(_migrate(url))
+def register(commands: Commands) -> None:
+    add_place(
+        add_command(commands, "migrate", run, "把数据库升级到最新结构 · bring the database to the newest migration")
+    )
 
 
-async def _migrate(url: str) -> None:
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        await connection.commit()  # the lock is the session's, the transactions are the migrations'
-        await connection.run_sync(_upgrade)
-
-
-def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+def run(arguments: Namespace) -> int:
+    with database(arguments) as url:
+        upgrade(url)
+    print("数据库结构已是最新 · the database is at the newest migration")
+    return 0

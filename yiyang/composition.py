@@ -1,0 +1,74 @@
+"""Puts the house together: gateway and services in one process, or one deployable alone (docs/architecture.md, section 2)."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+import gateway.app
+import services.care.app
+import services.records.app
+import services.referral.app
+from gateway.settings import GatewaySettings
+from services.kit.database import Database
+from services.kit.peers import AsgiApp, Peers
+from services.kit.settings import ServiceSettings
+from yiyang.process import die_with_parent
+
+SERVICE: Final = "YIYANG_SERVICE"  # which deployable a process is
+SUPERVISOR: Final = "YIYANG_SUPERVISOR"  # the pid of `yiyang up`, for its workers to die with it
+GATEWAY: Final = "gateway"
+SERVICES: Final[Mapping[str, Callable[..., FastAPI]]] = {
+    "records": services.records.app.create_app,
+    "referral": services.referral.app.create_app,
+    "care": services.care.app.create_app,
+}
+
+
+def app() -> AsgiApp:
+    """The whole house, in one worker of `yiyang up`."""
+    if supervisor := os.environ.get(SUPERVISOR):
+        die_with_parent(int(supervisor), signal.SIGKILL)
+    return house(ServiceSettings(), GatewaySettings())
+
+
+def deployable() -> AsgiApp:
+    """One service, or the gateway, as a container runs it."""
+    name = os.environ[SERVICE]
+    return gateway.app.create_app(GatewaySettings()) if name == GATEWAY else SERVICES[name](ServiceSettings())
+
+
+def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastAPI:
+    """Gateway and services over one database; a hop between them is a function call."""
+    database = Database(settings.database_url, settings.pool_size)
+    apps: dict[str, FastAPI] = {}
+    peers = Peers({name: _later(apps, name) for name in SERVICES})
+    for name, create_app in SERVICES.items():
+        apps[name] = create_app(settings, database=database, peers=peers)
+    front = gateway.app.create_app(gateway_settings, peers=peers, database=database)
+    front.router.lifespan_context = _closing(database, front.router.lifespan_context)
+    return front
+
+
+def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:
+    """A peer that is made only after the others know of it."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        await apps[name](scope, receive, send)
+
+    return call
+
+
+def _closing(database: Database, lifespan: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @asynccontextmanager
+    async def closing(front: FastAPI) -> AsyncIterator[Any]:
+        try:
+            async with lifespan(front) as state:
+                yield state
+        finally:
+            await database.close()
+
+    return closing

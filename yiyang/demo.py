@@ -1,0 +1,159 @@
+"""`yiyang demo`: plays the story against a server of its own, or against a running one (docs/operations.md)."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+
+from yiyang import registration
+from yiyang.client import told
+from yiyang.command import CommandError, Commands, add_command
+from yiyang.installation import Installation
+from yiyang.operator import find_operator, register_through
+from yiyang.place import DATA_DIR, add_place, configured_database, database, installation
+from yiyang.process import dying_with_me
+from yiyang.story.acts import play
+from yiyang.story.cast import NAMES, ROLES, Cast
+from yiyang.story.stage import TIMEOUT_SECONDS, Credentials, Stage, StoryError
+from yiyang.token import fhir_base
+from yiyang.up import answers
+
+PORT: Final = 8000
+START_SECONDS: Final = 120
+OWN_DATA: Final = DATA_DIR / "demo"
+
+Register = Callable[[str, str, str, dict[str, Any]], None]
+
+
+def register(commands: Commands) -> None:
+    parser = add_command(commands, "demo", run, "演示：三家机构照护一位老人 · play the story of one elder")
+    parser.add_argument("--once", action="store_true", help="演示完即退出 · end after the story; else the server stays")
+    parser.add_argument("--base", metavar="URL", help="对正在运行的服务演示 · play against a running server")
+    parser.add_argument(
+        "--operator",
+        metavar="COMMAND",
+        help="在该服务处登记系统的命令 · how `yiyang client add` is run where that server runs, "
+        "e.g. 'docker compose exec -T gateway yiyang' (found by itself beside a compose file)",
+    )
+    add_place(parser)
+
+
+def run(arguments: Namespace) -> int:
+    if arguments.base:
+        base = fhir_base(arguments.base)
+        with _registering(arguments) as add:
+            return _play(base, installation(arguments), add)
+    return _play_on_own_server(arguments)
+
+
+def _play_on_own_server(arguments: Namespace) -> int:
+    arguments.data = arguments.data or OWN_DATA
+    with _own_server(arguments) as (server, base):
+        with _registering(arguments) as add:
+            code = _play(base, installation(arguments), add)
+        if code == 0 and not arguments.once:
+            print(f"\n服务仍在运行 · the server stays: {base}  （Ctrl-C 停止 · to stop）", flush=True)
+            server.wait()
+    return code
+
+
+def _play(base: str, home: Installation, add: Register) -> int:
+    """0 when every step was answered as the story expects."""
+    started = time.monotonic()
+    print(f"医养 Yiyang · {base}", flush=True)
+    try:
+        steps = asyncio.run(_perform(base, home, add))
+    except StoryError as error:
+        print(f"\n演示中断 · the story ended early: {error}", file=sys.stderr)
+        return 1
+    print(f"\n全部 {steps} 步如期 · all {steps} steps as expected, {time.monotonic() - started:.1f} s")
+    return 0
+
+
+async def _perform(base: str, home: Installation, add: Register) -> int:
+    limits = httpx.Timeout(TIMEOUT_SECONDS)
+    async with httpx.AsyncClient(timeout=limits, trust_env=False) as http:
+        stage = Stage(http, base)
+        stage.chapter("接入：服务能力与令牌", "connecting: capabilities and tokens")
+        capabilities = await stage.get("metadata", "能力声明 · CapabilityStatement")
+        stage.check(capabilities["fhirVersion"] == "4.0.1", "FHIR 4.0.1")
+        configuration = await stage.get(".well-known/smart-configuration", "令牌地址 · where tokens come from")
+        players = {}
+        for role, organization, scopes in ROLES:
+            credentials = await asyncio.to_thread(_credentials, home, add, role, organization, scopes)
+            players[role] = await stage.client(NAMES[role], credentials, scopes, configuration["token_endpoint"])
+        await play(stage, Cast(**players), datetime.now(UTC))
+        return stage.steps
+
+
+def _credentials(home: Installation, add: Register, role: str, organization: str, scopes: str) -> Credentials:
+    """Keys of this machine, registered under a name that they make unique: no other installation's client is met."""
+    keys = home.client_keys(f"demo-{role}")
+    client_id = f"demo-{role}-{keys.kid[:8]}"
+    add(client_id, organization, scopes, keys.jwks)
+    return Credentials(client_id, keys)
+
+
+@contextmanager
+def _registering(arguments: Namespace) -> Iterator[Register]:
+    """How clients come to be known to that server: through its database, or by its operator's command line."""
+    operator = arguments.operator.split() if arguments.operator else None
+    if operator is None and arguments.base and not (arguments.data or configured_database(arguments)):
+        operator = find_operator()
+    if operator is not None:
+        command = operator
+        yield lambda *client: register_through(command, *client)
+        return
+    with database(arguments) as url:
+
+        def add(name: str, organization: str, scopes: str, jwks: dict[str, Any]) -> None:
+            with told():
+                asyncio.run(registration.register(url, name, organization, scopes, jwks))
+
+        yield add
+
+
+@contextmanager
+def _own_server(arguments: Namespace) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """`yiyang up` as a process of its own, on a port that is free."""
+    port = _free_port(PORT)
+    command = [sys.executable, "-m", "yiyang", "up", "--port", str(port), "--data", str(arguments.data)]
+    if arguments.database:
+        command += ["--database", arguments.database]
+    server = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, it takes no lock
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers("127.0.0.1", port):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise CommandError("服务未能启动", "the server did not start")
+            time.sleep(0.1)
+        yield server, f"http://127.0.0.1:{port}/fhir"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _free_port(preferred: int) -> int:
+    """The preferred port, or any other when it is taken."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise CommandError("没有空闲端口", "no free port")
