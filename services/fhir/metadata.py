@@ -11,6 +11,7 @@ import msgspec
 
 from services.fhir.headers import FHIR_JSON
 from services.fhir.interactions.owners import with_all_types
+from services.fhir.operations import Operation, operations_of, system_operations
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parameters import searchable_parameters
 from services.fhir.served import ServedType
@@ -45,6 +46,7 @@ def statement(served: Iterable[ServedType], base: str, now: datetime) -> dict[st
                 "security": _security(base),
                 "resource": [_resource(s) for s in sorted(served, key=lambda s: s.type)],
                 "interaction": [{"code": code} for code in _STATEMENT_INTERACTIONS],
+                "operation": [_operation(o) for o in system_operations()],
             }
         ],
     }
@@ -91,4 +93,9 @@ def _resource(served: ServedType) -> dict[str, Any]:
         "referencePolicy": ["literal", "local"],
         **({"searchInclude": [f"{served.type}:{code}" for code in references]} if references else {}),
         "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],
+        "operation": [_operation(o) for o in operations_of(served.type)],
     }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {"name": operation.name, "definition": operation.definition}

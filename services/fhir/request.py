@@ -23,7 +23,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class FhirRequest:
-    """One request that the gateway has signed; `type`, `id` and `version` are path segments, empty where the route has none."""
+    """One request that the gateway has signed; `type`, `id`, `version` and `operation` are path segments, empty where the route has none."""
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class FhirRequest:
         self.type: str = path.get("type", "")
         self.id: str = path.get("id", "")
         self.version: str = path.get("version", "")
+        self.operation: str = path.get("operation", "")
         self.query = query
         self.body = body
         self.caller = caller

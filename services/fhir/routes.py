@@ -20,6 +20,7 @@ from services.fhir.interactions.search import search, search_by_post
 from services.fhir.interactions.update import update
 from services.fhir.interactions.vread import vread
 from services.fhir.metadata import capabilities
+from services.fhir.operations.invoke import invoke
 from services.fhir.outcomes import (
     FhirError,
     internal_error,
@@ -37,10 +38,14 @@ from services.kit.peers import PeerUnavailable
 
 Handler = Callable[[FhirRequest, Service], Awaitable[Answer]]
 
+INVOKE: Final[Mapping[str, Handler]] = {"GET": invoke, "POST": invoke}
 FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir/metadata", {"GET": capabilities}),
     ("/fhir", {"POST": post_bundle}),
     ("/fhir/_history", {"GET": history}),
+    ("/fhir/${operation}", INVOKE),
+    ("/fhir/{type}/${operation}", INVOKE),
+    ("/fhir/{type}/{id}/${operation}", INVOKE),
     ("/fhir/{type}", {"GET": search, "POST": create}),
     ("/fhir/{type}/_search", {"POST": search_by_post}),
     ("/fhir/{type}/_history", {"GET": history}),

@@ -32,3 +32,8 @@ class Service(msgspec.Struct, frozen=True):
             raise not_found("No such resource type here", code="not-supported", text="不支持该资源类型")
         if interaction not in served.interactions:
             raise method_not_allowed(f"{resource_type} does not allow {interaction}")
+
+    async def all_types(self) -> list[str]:
+        """Every type that this service or a peer serves, sorted."""
+        listed = await self.peers.directory.served()
+        return sorted({entry["type"] for served in listed.values() for entry in served} | self.served.keys())

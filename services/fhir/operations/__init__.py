@@ -1,0 +1,37 @@
+"""The operations, one module each: http://hl7.org/fhir/R4/operationslist.html
+
+Routes, CapabilityStatement and OpenAPI read this table; what the gateway asks of scopes is held to it by a test.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.fhir.operations.meta import meta
+from services.fhir.operations.meta_add import meta_add
+from services.fhir.operations.meta_delete import meta_delete
+from services.fhir.operations.operation import Handler, Level, Operation
+
+__all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "system_operations"]
+
+_R4: Final = "http://hl7.org/fhir/OperationDefinition"
+
+_ALL: Final = (
+    #         name           definition                    levels                          types  handler      affects state, letters
+    Operation("meta",        f"{_R4}/Resource-meta",        ("system", "type", "instance"), (),    meta),
+    Operation("meta-add",    f"{_R4}/Resource-meta-add",    ("instance",),                  (),    meta_add,    affects_state=True, letters="u"),
+    Operation("meta-delete", f"{_R4}/Resource-meta-delete", ("instance",),                  (),    meta_delete, affects_state=True, letters="u"),
+)  # fmt: skip
+
+# A name may stand twice, for other types: CodeSystem/$validate-code and ValueSet/$validate-code.
+OPERATIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    name: tuple(o for o in _ALL if o.name == name) for name in dict.fromkeys(o.name for o in _ALL)
+}
+
+
+def operations_of(resource_type: str) -> tuple[Operation, ...]:
+    """What can be invoked on a type or on its instances."""
+    return tuple(o for o in _ALL if o.is_for(resource_type, "type") or o.is_for(resource_type, "instance"))
+
+
+def system_operations() -> tuple[Operation, ...]:
+    return tuple(o for o in _ALL if o.is_for("", "system"))
