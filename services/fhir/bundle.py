@@ -1,6 +1,7 @@
 """Bundles as bytes around stored bodies, which are copied and never parsed: http://hl7.org/fhir/R4/bundle.html"""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -16,10 +17,16 @@ def text(value: str) -> str:
 
 
 def bundle(
-    kind: str, entries: Iterable[str], *, links: Sequence[tuple[str, str]] = (), total: int | None = None
+    kind: str,
+    entries: Iterable[str],
+    *,
+    links: Sequence[tuple[str, str]] = (),
+    total: int | None = None,
+    updated: datetime | None = None,
 ) -> bytes:
     """`links` are (relation, url); an empty list of entries is left out, as FHIR's JSON has no empty arrays."""
-    parts = [f'{{"resourceType":"Bundle","type":"{kind}"']
+    meta = f'"meta":{{"lastUpdated":"{instant(updated)}"}},' if updated else ""
+    parts = [f'{{"resourceType":"Bundle",{meta}"type":"{kind}"']
     if total is not None:
         parts.append(f'"total":{total}')
     if links:

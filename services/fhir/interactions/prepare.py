@@ -4,6 +4,7 @@ A transaction asks each owner to prepare its entries and commits them all at onc
 prepared here and nowhere else.
 """
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,6 @@ from services.fhir.store.rows import Stored, Write
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Store
 from services.fhir.validation import parse, validate
-
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ async def prepare_delete(intent: Intent, store: Store, service: Service) -> Writ
     check_if_match(intent.if_match, current)
     if current is None or current.is_deleted:
         return None
-    now = service.clock.now()
+    now = _next_instant(service, current)
     return Write(intent.type, intent.id, current.shard, current.version + 1, now, "DELETE", None, None, current.patient)
 
 
@@ -93,9 +93,15 @@ def _check_id(resource: Json, intent: Intent) -> None:
         )
 
 
+def _next_instant(service: Service, current: Stored | None) -> datetime:
+    """A later version is never dated before an earlier one, whatever the clocks of two workers say."""
+    now = service.clock.now()
+    return max(now, current.updated) if current else now
+
+
 def _version(intent: Intent, resource: Json, current: Stored | None, service: Service) -> Write:
     """A resource bound to a patient lies on the patient's shard and carries it in the id that the server assigns."""
-    now = service.clock.now()
+    now = _next_instant(service, current)
     if intent.type == "Patient":
         resource["id"] = intent.id or new_id(now)
     found = index(intent.type, service.base, service.zone)(resource)

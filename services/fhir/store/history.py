@@ -1,64 +1,121 @@
 """Versions newest first, of one resource, one type or all: http://hl7.org/fhir/R4/http.html#history
 
 The order of a type or of the system comes from `fhir.change`, one narrow row per version; bodies are then fetched for the page alone.
+A version's `at` is when it was prepared, and it may commit later than others of a later `at`. So `_since` also finds what was *written*
+since, and a first page waits for the commits under way: whoever asks again from the instant of a page misses nothing (docs/adr/0013).
 """
 
+import asyncio
 from collections import defaultdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from services.fhir.outcomes import unavailable
 from services.fhir.store.rows import Stored, from_record
 
-_VERSION = "id, shard, version, updated, method, body, patient"
+_VERSION: Final = "id, shard, version, updated, method, body, patient"
+# A writer holds its lock on the outbox from before it reads the clock for `written` until its commit is visible to all.
+_UNDER_WAY: Final = """
+SELECT statement_timestamp() AS asked, ARRAY(SELECT virtualtransaction FROM pg_locks
+  WHERE locktype = 'relation' AND relation = 'fhir.change'::regclass AND mode = 'RowExclusiveLock' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()) AS writers"""
+_PAUSE: Final = 0.005
+_PAUSES: Final = 400
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
-    """`type` and `id` narrow; `after` continues behind (instant, type, id, version)."""
+    """`type` and `id` narrow, as do `since` and the range [lo, hi) of `at`; `after` continues behind (instant, type, id, version)."""
 
     types: tuple[str, ...]
     id: str | None
     count: int
     since: datetime | None = None
+    at: tuple[datetime, datetime] | None = None
     after: tuple[datetime, str, str, int] | None = None
 
 
-async def history(connection: Any, query: HistoryQuery) -> list[Stored]:
-    """At most `count + 1` versions, so that the caller sees whether more follow."""
+class Versions(msgspec.Struct, frozen=True):
+    """At most `count + 1` versions, so that the caller sees whether more follow; `until` is the instant to ask from next time."""
+
+    found: list[Stored]
+    until: datetime
+
+
+async def history(connection: Any, query: HistoryQuery) -> Versions:
+    until = await _settled(connection, is_first=query.after is None)
     if query.id is not None:
-        return await _of_instance(connection, query.types[0], query.id, query)
-    return await _with_bodies(connection, await _changes(connection, query))
+        return Versions(await _of_instance(connection, query.types[0], query.id, query), until)
+    return Versions(await _with_bodies(connection, await _changes(connection, query)), until)
+
+
+async def _settled(connection: Any, *, is_first: bool) -> datetime:
+    """Wait until every commit that was under way is there or undone; whatever is written later is `written` after this instant."""
+    record = await connection.fetchrow(_UNDER_WAY)
+    asked: datetime = record["asked"]
+    writers = set(record["writers"])
+    for _ in range(_PAUSES if is_first else 0):
+        if not writers:
+            break
+        await asyncio.sleep(_PAUSE)
+        writers &= set((await connection.fetchrow(_UNDER_WAY))["writers"])
+    if writers and is_first:
+        raise unavailable("A long commit is under way; retry", headers={"Retry-After": "1"})
+    return asked
 
 
 async def _of_instance(connection: Any, resource_type: str, resource_id: str, query: HistoryQuery) -> list[Stored]:
     sql = f"""SELECT * FROM (
-      SELECT {_VERSION} FROM fhir."{resource_type.lower()}" WHERE id = $1
-      UNION ALL SELECT {_VERSION} FROM fhir.history WHERE type = $2 AND id = $1) v
-    WHERE ($3::timestamptz IS NULL OR updated >= $3) AND ($4::bigint IS NULL OR version < $4)
-    ORDER BY version DESC LIMIT $5"""
+      SELECT {_VERSION}, NULL::timestamptz AS replaced FROM fhir."{resource_type.lower()}" WHERE id = $1
+      UNION ALL SELECT {_VERSION}, replaced FROM fhir.history WHERE type = $2 AND id = $1) v
+    WHERE ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
+        SELECT FROM fhir.change c WHERE (c.type, c.at, c.id, c.version) = ($2, v.updated, v.id, v.version) AND c.written >= $3)))
+      AND ($4::bigint IS NULL OR version < $4)
+      AND ($5::timestamptz IS NULL OR (
+        updated < $6::timestamptz AND coalesce(replaced > $5, true) AND (method <> 'DELETE' OR updated >= $5)))
+    ORDER BY version DESC LIMIT $7"""
     before = query.after[3] if query.after else None
-    found = await connection.fetch(sql, resource_id, resource_type, query.since, before, query.count + 1)
+    lo, hi = query.at or (None, None)
+    found = await connection.fetch(sql, resource_id, resource_type, query.since, before, lo, hi, query.count + 1)
     return [from_record(r, resource_type) for r in found]
 
 
+class _Conditions:
+    """Conditions on `fhir.change c` and the values behind their `$n`."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._texts = ["true"]
+
+    def add(self, text: str, *values: Any) -> None:
+        """`{0}`, `{1}`, … in the text stand for the values."""
+        first = len(self.values) + 1
+        self.values.extend(values)
+        self._texts.append(text.format(*(f"${n}" for n in range(first, first + len(values)))))
+
+    def __str__(self) -> str:
+        return " AND ".join(self._texts)
+
+
 async def _changes(connection: Any, query: HistoryQuery) -> list[Any]:
-    conditions = ["true"]
-    values: list[Any] = []
+    where = _Conditions()
     if len(query.types) == 1:
-        values.append(query.types[0])
-        conditions.append(f"type = ${len(values)}")
+        where.add("c.type = {0}", query.types[0])
     if query.since is not None:
-        values.append(query.since)
-        conditions.append(f"at >= ${len(values)}")
+        where.add("c.at >= {0}::timestamptz - interval '1 minute' AND (c.at >= {0} OR c.written >= {0})", query.since)
+    if query.at is not None:
+        where.add("c.at < {1}::timestamptz AND (c.method <> 'DELETE' OR c.at >= {0}::timestamptz)", *query.at)
+        where.add(
+            "NOT EXISTS (SELECT FROM fhir.history h "
+            "WHERE (h.type, h.id, h.version) = (c.type, c.id, c.version) AND h.replaced <= {0})",
+            query.at[0],
+        )
     if query.after is not None:
-        values.extend(query.after)
-        n = len(values)
-        conditions.append(f"(at, type, id, version) < (${n - 3}, ${n - 2}, ${n - 1}, ${n})")
-    values.append(query.count + 1)
-    sql = f"""SELECT type, id, version FROM fhir.change WHERE {" AND ".join(conditions)}
-    ORDER BY at DESC, type DESC, id DESC, version DESC LIMIT ${len(values)}"""
-    return list(await connection.fetch(sql, *values))
+        where.add("(c.at, c.type, c.id, c.version) < ({0}, {1}, {2}, {3})", *query.after)
+    sql = f"""SELECT type, id, version FROM fhir.change c WHERE {where}
+    ORDER BY at DESC, type DESC, id DESC, version DESC LIMIT {query.count + 1}"""
+    return list(await connection.fetch(sql, *where.values))
 
 
 async def _with_bodies(connection: Any, changes: list[Any]) -> list[Stored]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.fhir.store.rows import Stored, from_record
-from services.fhir.store.shards import carried_shard
+from services.fhir.store.shards import carried_shard, shard_of
 
 _VERSION = "id, shard, version, updated, method, body, patient"
 _PAST = f"SELECT {_VERSION} FROM fhir.history WHERE type = $1 AND id = $2 AND version = $3"
+_TURN = "SELECT turn FROM fhir.unique_claim WHERE key = $1 AND shard = $2"
 
 
 async def current(connection: Any, resource_type: str, resource_id: str) -> Stored | None:
@@ -24,6 +25,12 @@ async def many(connection: Any, resource_type: str, ids: Sequence[str]) -> list[
     """The newest versions of those ids that exist, in no order, deletions too."""
     sql = f'SELECT {_VERSION} FROM fhir."{resource_type.lower()}" WHERE id = ANY($1::text[])'
     return [from_record(r, resource_type) for r in await connection.fetch(sql, list(ids))]
+
+
+async def turn(connection: Any, key: str) -> int:
+    """How often a key was claimed so far (store/write.py)."""
+    found = await connection.fetchval(_TURN, key, shard_of(key))
+    return int(found or 0)
 
 
 async def version(connection: Any, resource_type: str, resource_id: str, number: int) -> Stored | None:

@@ -30,6 +30,13 @@ class Write(msgspec.Struct, frozen=True):
     moved_from: int | None = None
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """The right to create what a key names: the commit fails when another one took it since its turn `seen` (docs/adr/0012)."""
+
+    key: str
+    seen: int
+
+
 class Stored(msgspec.Struct, frozen=True):
     """One version as it stands in the database; `body` is the JSON text that a read answers, None for a deletion."""
 

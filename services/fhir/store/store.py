@@ -1,6 +1,8 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from random import uniform
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -9,11 +11,13 @@ from services.fhir.outcomes import conflict
 from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
-from services.fhir.store.rows import AuditRow, Stored, Write, stored
+from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
 from services.kit.clock import Clock
 from services.kit.database import Database
 
 ATTEMPTS: Final = 12
+SHORTEST_PAUSE: Final = 0.002
+LONGEST_PAUSE: Final = 0.25
 T = TypeVar("T")
 
 
@@ -29,6 +33,7 @@ class Store:
         self._stores = stores
         self._writes: list[Write] = []
         self._audit: list[AuditRow] = []
+        self._claims: list[Claim] = []
 
     async def read(self, resource_type: str, resource_id: str) -> Stored | None:
         return await read.current(self._connection, resource_type, resource_id)
@@ -42,7 +47,11 @@ class Store:
     async def search(self, query: SearchQuery) -> search.Page:
         return await search.search(self._connection, query, self._stores.cursor_key)
 
-    async def history(self, query: history.HistoryQuery) -> list[Stored]:
+    async def turn(self, key: str) -> Claim:
+        """To be asked for before one looks whether what the key names is there."""
+        return Claim(key, await read.turn(self._connection, key))
+
+    async def history(self, query: history.HistoryQuery) -> history.Versions:
         return await history.history(self._connection, query)
 
     def put(self, version: Write) -> Stored:
@@ -57,14 +66,18 @@ class Store:
         self._writes.append(version)
         return stored(version)
 
+    def claim(self, *claims: Claim) -> None:
+        """Let the commit fail when another one took one of these since it was seen."""
+        self._claims.extend(claims)
+
     def audit(self, row: AuditRow) -> None:
         """Add what the commit makes durable besides the versions."""
         self._audit.append(row)
 
     async def commit(self) -> None:
-        writes, audit = self._taken()
+        writes, audit, claims = self._taken()
         if writes:
-            await write.commit(self._connection, writes, audit)
+            await write.commit(self._connection, writes, audit, claims)
         elif audit:
             await self._stores.audit_log.record(*audit)
 
@@ -74,9 +87,9 @@ class Store:
             await write.write_inside(self._connection, *self._taken())
             return await look(self._inside())
 
-    def _taken(self) -> tuple[list[Write], list[AuditRow]]:
-        taken = self._writes, self._audit
-        self._writes, self._audit = [], []
+    def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim]]:
+        taken = self._writes, self._audit, self._claims
+        self._writes, self._audit, self._claims = [], [], []
         return taken
 
     def _inside(self) -> "Stores":
@@ -109,19 +122,27 @@ class Stores(msgspec.Struct, frozen=True):
             return await work(Store(connection, self))
 
     async def committing(self, work: Callable[[Store], Awaitable[T]]) -> T:
-        """Run `work` and commit what it put; when another commit came first, run it again on what is there now.
+        """Run `work` and commit what it put; when another commit came first, run it again on what is there now."""
+        return await self.retrying(lambda: self.committing_once(work))
 
-        Serialisation failures and deadlocks end here: a caller sees 409 at the worst, and never a write that was not made.
+    async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """The same without another try: `VersionConflict` when another commit came first."""
+        async with self.database.connection() as connection:
+            store = Store(connection, self)
+            result = await work(store)
+            await store.commit()
+            return result
+
+    async def retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Serialisation failures and deadlocks end here: a caller sees 409 at the worst, and never a write that was not made.
+
+        Between two attempts no connection is held, and writers that met wait for different times.
         """
-        for _ in range(ATTEMPTS):
-            async with self.database.connection() as connection:
-                store = Store(connection, self)
-                try:
-                    result = await work(store)
-                    await store.commit()
-                except write.VersionConflict:
-                    continue
-                return result
+        for n in range(ATTEMPTS):
+            try:
+                return await attempt()
+            except write.VersionConflict:
+                await asyncio.sleep(uniform(0, min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**n)))  # noqa: S311 - not a secret
         raise conflict("Other writers kept coming first; read the resource again and retry", code="conflict")
 
 

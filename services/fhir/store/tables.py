@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Index,
@@ -103,6 +104,7 @@ history: Final = Table(
     Column("method", Text, nullable=False),
     Column("body", Text),
     Column("patient", _BYTEWISE),
+    Column("replaced", _INSTANT, nullable=False),
     PrimaryKeyConstraint("type", "id", "version", "shard", name="history_pkey"),
     comment="Versions that a later one replaced.",
 )
@@ -117,6 +119,8 @@ change: Final = Table(
     Column("at", _INSTANT, nullable=False),
     Column("method", Text, nullable=False),
     Column("patient", _BYTEWISE),
+    Column("written", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("written - at < interval '1 minute'", name="change_written_soon"),
     comment="One row per committed version: the transactional outbox, and the order of type and system history.",
 )
 Index("change_at", change.c.at, change.c.type, change.c.id, change.c.version)
@@ -149,6 +153,8 @@ unique_claim: Final = Table(
     metadata,
     Column("key", _BYTEWISE, nullable=False),
     Column("shard", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
     PrimaryKeyConstraint("key", "shard", name="unique_claim_pkey"),
-    comment="What may exist once across all shards: a patient-bound resource's id that a client chose. `shard` is the hash of the key.",
+    comment="What may exist once across all shards: a patient-bound resource's id that a client chose, or the criteria of a conditional "
+    "create. `turn` grows with each claim; `shard` is the hash of the key.",
 )

@@ -16,41 +16,52 @@ import msgspec
 
 from services.fhir.search.index import date_parameters, quantity_parameters, string_parameters
 from services.fhir.store.literals import array_literal, quantities_literal, ranges_literal
-from services.fhir.store.rows import AuditRow, Write
+from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
 
 AUDIT_INSERT: Final = "INSERT INTO fhir.audit SELECT * FROM json_populate_recordset(NULL::fhir.audit, {rows}::json)"
-CLAIM_INSERT: Final = "INSERT INTO fhir.unique_claim (key, shard) SELECT * FROM unnest($1::text[], $2::bigint[])"
+CLAIM: Final = """
+INSERT INTO fhir.unique_claim AS claim (key, shard, turn) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+ON CONFLICT (key, shard) DO UPDATE SET turn = excluded.turn WHERE claim.turn = excluded.turn - 1"""
 _MOVED: Final = "DELETE FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"
 _KEEP_MOVED: Final = """
-INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient)
-SELECT $4, id, version, shard, updated, method, body, patient FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
+INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, replaced)
+SELECT $4, id, version, shard, updated, method, body, patient, $5 FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
 
 
 class VersionConflict(Exception):  # noqa: N818 - the state it names
     """Another commit came first; what was read must be read again. Nothing was written."""
 
 
-_CONFLICTS = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_CONFLICTS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.CheckViolationError,  # prepared too long ago for `_since` to find it: store/history.py
+)
 
 
-async def commit(connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow]) -> None:
-    """Write all or nothing; `VersionConflict` when a version is no longer the one that was seen."""
+async def commit(
+    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim] = ()
+) -> None:
+    """Write all or nothing; `VersionConflict` when a version or a claim is no longer the one that was seen."""
     statements = _statements(writes)
     try:
-        if len(statements) == 1 and not _special(writes):
+        if len(statements) == 1 and not claims and not _special(writes):
             await _run(connection, statements[0], audit)
             return
         async with connection.transaction():
-            await write_inside(connection, writes, audit)
+            await write_inside(connection, writes, audit, claims)
     except _CONFLICTS as error:
         raise VersionConflict from error
 
 
-async def write_inside(connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow]) -> None:
+async def write_inside(
+    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim] = ()
+) -> None:
     """The same inside a transaction that the caller holds open."""
     try:
-        await _claim(connection, [w for w in writes if w.client_assigned and w.version == 1])
+        await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         for statement in _statements(writes):
             await _run(connection, statement, ())
@@ -65,7 +76,12 @@ def encode_audit(rows: Sequence[AuditRow]) -> str:
 
 
 def _special(writes: Sequence[Write]) -> bool:
-    return any(w.moved_from is not None or (w.client_assigned and w.version == 1) for w in writes)
+    return any(w.moved_from is not None or _chosen(w) for w in writes)
+
+
+def _chosen(write: Write) -> bool:
+    """A first version under an id that a client chose, which another shard could have too."""
+    return write.client_assigned and write.version == 1
 
 
 def _is_insert(write: Write) -> bool:
@@ -86,10 +102,15 @@ async def _run(connection: Any, statement: tuple[str, bool, list[Write]], audit:
         raise VersionConflict
 
 
-async def _claim(connection: Any, writes: Sequence[Write]) -> None:
-    if writes:
-        keys = sorted(f"{w.type}/{w.id}" for w in writes)
-        await connection.execute(CLAIM_INSERT, keys, [shard_of(k) for k in keys])
+async def _claim(connection: Any, claims: Sequence[Claim]) -> None:
+    """Take the next turn of each key, in one global order; another commit that took it meanwhile is waited for and wins."""
+    if not claims:
+        return
+    ordered = sorted(claims, key=lambda claim: claim.key)
+    keys = [claim.key for claim in ordered]
+    taken = await connection.execute(CLAIM, keys, [shard_of(k) for k in keys], [c.seen + 1 for c in ordered])
+    if taken != f"INSERT 0 {len(keys)}":
+        raise VersionConflict
 
 
 async def _move_away(connection: Any, writes: Sequence[Write]) -> None:
@@ -97,7 +118,7 @@ async def _move_away(connection: Any, writes: Sequence[Write]) -> None:
     for w in writes:
         table = f'"{w.type.lower()}"'
         seen = (w.id, w.moved_from, w.version - 1)
-        await connection.execute(_KEEP_MOVED.format(table=table), *seen, w.type)
+        await connection.execute(_KEEP_MOVED.format(table=table), *seen, w.type, w.updated)
         if await connection.execute(_MOVED.format(table=table), *seen) != "DELETE 1":
             raise VersionConflict
 
@@ -164,8 +185,8 @@ def replace_sql(resource_type: str) -> str:
     assigned = ", ".join(f'"{name}" = r."{name}"' for name, _, _ in _columns(resource_type)[2:])
     seen = "t.id = r.id AND t.shard = r.shard AND t.version = r.version - 1"
     return f"""WITH {_rows_sql(resource_type)},
-  kept AS (INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient)
-    SELECT '{resource_type}', t.id, t.version, t.shard, t.updated, t.method, t.body, t.patient FROM {table} t JOIN r ON {seen}),
+  kept AS (INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, replaced)
+    SELECT '{resource_type}', t.id, t.version, t.shard, t.updated, t.method, t.body, t.patient, r.updated FROM {table} t JOIN r ON {seen}),
   done AS (UPDATE {table} t SET {assigned} FROM r WHERE {seen} RETURNING t.shard, t.id, t.version, t.updated, t.method, t.patient),
   {_tail_sql(resource_type)}"""
 
