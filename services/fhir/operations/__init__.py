@@ -6,6 +6,7 @@ Routes, CapabilityStatement and OpenAPI read this table; what the gateway asks o
 from collections.abc import Mapping
 from typing import Final
 
+from services.fhir.operations.everything import everything
 from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
 from services.fhir.operations.meta_delete import meta_delete
@@ -16,10 +17,11 @@ __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "syst
 _R4: Final = "http://hl7.org/fhir/OperationDefinition"
 
 _ALL: Final = (
-    #         name           definition                    levels                          types  handler      affects state, letters
-    Operation("meta",        f"{_R4}/Resource-meta",        ("system", "type", "instance"), (),    meta),
-    Operation("meta-add",    f"{_R4}/Resource-meta-add",    ("instance",),                  (),    meta_add,    affects_state=True, letters="u"),
-    Operation("meta-delete", f"{_R4}/Resource-meta-delete", ("instance",),                  (),    meta_delete, affects_state=True, letters="u"),
+    #         name           definition                      levels                          types         handler      affects state, letters
+    Operation("meta",        f"{_R4}/Resource-meta",          ("system", "type", "instance"), (),           meta),
+    Operation("meta-add",    f"{_R4}/Resource-meta-add",      ("instance",),                  (),           meta_add,    affects_state=True, letters="u"),
+    Operation("meta-delete", f"{_R4}/Resource-meta-delete",   ("instance",),                  (),           meta_delete, affects_state=True, letters="u"),
+    Operation("everything",  f"{_R4}/Patient-everything",     ("type", "instance"),           ("Patient",), everything),
 )  # fmt: skip
 
 # A name may stand twice, for other types: CodeSystem/$validate-code and ValueSet/$validate-code.
