@@ -33,7 +33,12 @@ def create_service(
 ) -> FastAPI:
     """`database` and `peers` come from the process that holds several services; alone, a service opens its own."""
     own_database = database or Database(settings.database_url, settings.pool_size)
-    app = FastAPI(title=f"Yiyang {name}", openapi_url=None, lifespan=_lifespan(None if database else own_database))
+    app = FastAPI(
+        title=f"Yiyang {name}",
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(None if database else own_database),
+    )
     own_peers = peers or Peers({name: app, **settings.peers})
     service = _service(name, served, settings, own_database, own_peers)
     app.router.routes.extend(fhir_routes(service))

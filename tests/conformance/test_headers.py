@@ -2,13 +2,13 @@
 
 import pytest
 
+from services.fhir.served import ServedType
 from services.fhir.validation import parse, validate
 from tests.builders import patient
 from tests.conformance.served import each_type
 from tests.house import FHIR_JSON, Fhir
 from tests.matchers import assert_outcome
 from tests.minimal import minimal
-from services.fhir.served import ServedType
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def test_json_is_answered_to_who_accepts_it(fhir: Fhir, accept: str) -> No
     "accept", ["application/fhir+xml", "text/html", "application/fhir+json;q=0", "image/png, text/plain"]
 )
 async def test_what_cannot_be_answered_is_406(fhir: Fhir, accept: str) -> None:
-    """http://hl7.org/fhir/R4/http.html#mime-type: "the server … 406 Not Acceptable"."""
+    """http://hl7.org/fhir/R4/http.html#mime-type: 406 where the server has no such format."""
     stored = await fhir.created(patient())
     assert_outcome(await fhir.get(f"/Patient/{stored['id']}", accept=accept), 406, "not-supported")
     assert_outcome(await fhir.get("/Patient", accept=accept), 406, "not-supported")
@@ -47,7 +47,7 @@ async def test_what_cannot_be_answered_is_406(fhir: Fhir, accept: str) -> None:
     "wanted", ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", "text/json"]
 )
 async def test_format_beats_accept(fhir: Fhir, wanted: str) -> None:
-    """http://hl7.org/fhir/R4/http.html#parameters: "_format … override[s] the HTTP content negotiation"."""
+    """http://hl7.org/fhir/R4/http.html#parameters: `_format` overrides the negotiation."""
     stored = await fhir.created(patient())
     path = f"/Patient/{stored['id']}?_format="
     assert (await fhir.get(path + wanted, accept="application/fhir+xml")).json() == stored

@@ -72,7 +72,7 @@ async def test_an_append_only_type_refuses_update_and_delete(fhir: Fhir, name: s
 
 
 async def test_a_put_needs_the_id_of_its_url(fhir: Fhir) -> None:
-    """http://hl7.org/fhir/R4/http.html#update: "if no id … is provided, or the id … does not match, … 400"."""
+    """http://hl7.org/fhir/R4/http.html#update: 400 without an id or with another one."""
     for body in (patient(), patient(id="another")):
         assert_outcome(await fhir.put("/Patient/one", body), 400, "value", "Patient.id")
     assert_outcome(await fhir.get("/Patient/one"), 404, "not-found")

@@ -53,7 +53,7 @@ async def everywhere(fhir: Fhir, resource: bytes) -> AsyncIterator[tuple[str, st
 
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_a_decimal_keeps_its_digits_and_scale_everywhere(fhir: Fhir, number: str) -> None:
-    """http://hl7.org/fhir/R4/datatypes.html#decimal: "the precision of the decimal value has significance"."""
+    """http://hl7.org/fhir/R4/datatypes.html#decimal: the precision of a decimal has significance."""
     body = json.dumps(observation(valueQuantity={"value": 72}), separators=(",", ":")).replace("72", number).encode()
     async for interaction, text in everywhere(fhir, body):
         assert f'"valueQuantity":{{"value":{number}}}' in text, interaction
@@ -111,7 +111,7 @@ async def test_the_order_of_properties_is_kept(fhir: Fhir) -> None:
 
 
 async def test_the_clients_version_is_ignored_and_the_rest_of_its_meta_is_kept(fhir: Fhir) -> None:
-    """http://hl7.org/fhir/R4/http.html#create: "the server SHALL ignore" versionId and lastUpdated, and keep the rest."""
+    """http://hl7.org/fhir/R4/http.html#create: versionId and lastUpdated are the server's own."""
     kept = {
         "profile": ["http://example.org/profile"],
         "tag": [{"system": "http://example.org", "code": "a"}],

@@ -51,7 +51,7 @@ async def coded_shelf(shelf: Shelf) -> Shelf:
     ],
 )
 async def test_code_system_and_code_no_system_and_any_code(coded_shelf: Shelf, query: str, found: Any) -> None:
-    """`c`, `s|c`, `|c` and `s|`; a code is matched exactly."""
+    """http://hl7.org/fhir/R4/search.html#token: `c`, `s|c`, `|c` and `s|`; a code is matched exactly."""
     assert await coded_shelf.found("Observation", query) == found
 
 
@@ -64,16 +64,21 @@ async def test_code_system_and_code_no_system_and_any_code(coded_shelf: Shelf, q
         ("category:not=one,ONE", {"system_only", "text_only", "signs", "none"}),
         ("category:not=one&category:missing=false", {"upper", "system_only", "text_only", "signs"}),
         ("category:missing=true", {"none"}),
-        ("category:missing=false", {"a_one", "b_one", "bare_one", "both", "upper", "system_only", "text_only", "signs"}),
+        (
+            "category:missing=false",
+            {"a_one", "b_one", "bare_one", "both", "upper", "system_only", "text_only", "signs"},
+        ),
     ],
 )
-async def test_not_includes_what_has_no_value_and_excludes_any_match(coded_shelf: Shelf, query: str, found: Any) -> None:
+async def test_not_includes_what_has_no_value_and_excludes_any_match(
+    coded_shelf: Shelf, query: str, found: Any
+) -> None:
     """http://hl7.org/fhir/R4/search.html#modifiers: `:not` and `:missing`."""
     assert await coded_shelf.found("Observation", query) == found
 
 
 async def test_the_codes_of_code_elements_have_a_system_that_is_implied(shelf: Shelf) -> None:
-    """ "the system is implicit" for a `code`: naming it changes nothing."""
+    """http://hl7.org/fhir/R4/search.html#token: the system of a `code` element is implied; naming it changes nothing."""
     await shelf.put(she=patient(gender="female"), he=patient(gender="male"), who=patient())
     assert await shelf.found("Patient", "gender=female") == {"she"}
     assert await shelf.found("Patient", "gender=http://hl7.org/fhir/administrative-gender|female") == {"she"}
@@ -98,10 +103,12 @@ async def test_booleans_and_whether_a_patient_died(shelf: Shelf) -> None:
 
 
 async def test_identifiers_and_contact_points(shelf: Shelf) -> None:
-    """Identifier.system|value, ContactPoint.value; http://hl7.org/fhir/R4/patient.html#search: `phone`, `email`."""
+    """http://hl7.org/fhir/R4/search.html#token: Identifier.value and ContactPoint.value stand for the code."""
     await shelf.put(
         a=patient(identifier=[{"system": A, "value": "7"}], telecom=[{"system": "phone", "value": "+86 473 123"}]),
-        b=patient(identifier=[{"value": "7"}, {"system": B, "value": "8"}], telecom=[{"system": "email", "value": "a@b.cn"}]),
+        b=patient(
+            identifier=[{"value": "7"}, {"system": B, "value": "8"}], telecom=[{"system": "email", "value": "a@b.cn"}]
+        ),
     )
     assert await shelf.found("Patient", "identifier=7") == {"a", "b"}
     assert await shelf.found("Patient", f"identifier={A}|7") == {"a"}
@@ -141,9 +148,25 @@ async def test_a_token_with_too_many_parts_or_none_is_refused(shelf: Shelf, valu
     assert_outcome(await shelf.fhir.get(f"/Observation?code={value}"), 400, "value")
 
 
-@pytest.mark.parametrize("modifier", ["exact", "contains", "below", "above", "text", "in", "not-in", "of-type", "Patient", "", "nonsense", "missing:not"])
+@pytest.mark.parametrize(
+    "modifier",
+    [
+        "exact",
+        "contains",
+        "below",
+        "above",
+        "text",
+        "in",
+        "not-in",
+        "of-type",
+        "Patient",
+        "",
+        "nonsense",
+        "missing:not",
+    ],
+)
 async def test_a_modifier_that_is_not_served_is_refused_even_when_lenient(shelf: Shelf, modifier: str) -> None:
-    """http://hl7.org/fhir/R4/search.html#modifiers: "Servers SHALL reject any search request that contains a … modifier that [it] does not support"."""
+    """http://hl7.org/fhir/R4/search.html#modifiers: servers SHALL reject a modifier that they do not support."""
     answer = await shelf.fhir.get(f"/Observation?code:{modifier}=x", prefer="handling=lenient")
     assert_outcome(answer, 400, "not-supported")
     assert_outcome(await shelf.fhir.get("/Observation?code:missing=perhaps"), 400, "value")

@@ -1,13 +1,15 @@
 """The parameters that shape the answer: http://hl7.org/fhir/R4/search.html#return"""
 
+from collections.abc import Iterable
 from typing import Final, Literal, cast
 
 from services.fhir.definitions import SearchParameter, resource_types, search_parameters
 from services.fhir.search.query import Include, SortKey
-from services.fhir.search.refusals import invalid, unsupported
+from services.fhir.search.refusals import invalid, too_many, unsupported
 from services.fhir.search.targets import reference_targets
 
 MAX_COUNT: Final = 1000
+MAX_SORT_KEYS: Final = 20
 Total = Literal["none", "estimate", "accurate"]
 
 _MAX_DIGITS: Final = 9
@@ -37,8 +39,15 @@ def parse_summary(text: str) -> bool:
     return text == "count"
 
 
-def parse_sort(resource_type: str, text: str) -> tuple[SortKey, ...]:
-    return tuple(_sort_key(resource_type, key) for key in text.split(",") if key)
+def parse_sort(resource_type: str, texts: Iterable[str]) -> tuple[SortKey, ...]:
+    """A parameter sorts where it is named first: no two rows that it tells apart are left to a later mention."""
+    keys = [key for text in texts for key in text.split(",") if key]
+    if len(keys) > MAX_SORT_KEYS:
+        raise too_many("sort keys", "排序字段", MAX_SORT_KEYS)
+    by_parameter: dict[str, SortKey] = {}
+    for key in (_sort_key(resource_type, each) for each in keys):
+        by_parameter.setdefault(key.parameter, key)
+    return tuple(by_parameter.values())
 
 
 def _sort_key(resource_type: str, key: str) -> SortKey:

@@ -16,7 +16,7 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 _YEAR, _MONTH, _DAY, _MINUTE, _SECOND = 4, 7, 10, 16, 19  # lengths of a text without its zone
 _LEAP_SECOND = ":60"
-_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
 _ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 
 

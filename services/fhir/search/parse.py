@@ -16,10 +16,11 @@ from services.fhir.search.controls import (
 )
 from services.fhir.search.criteria import Settings, parse_condition
 from services.fhir.search.dates import default_zone
-from services.fhir.search.query import Condition, SearchQuery
+from services.fhir.search.query import Condition, Match, SearchQuery
 from services.fhir.search.refusals import invalid, too_many, unknown, unsupported
 
 MAX_PARAMETERS: Final = 100
+MAX_VALUES_IN_ALL: Final = 1000  # a statement has 32,767 parameters at most, and a value takes up to five
 DEFAULT_COUNT: Final = 50
 
 _PASSED_OVER: Final = frozenset({"_format", "_pretty"})  # the rendering of the answer uses them
@@ -62,6 +63,8 @@ def parse_search(
             raise unknown(name, resource_type)
         else:
             ignored.append(name)
+    if sum(len(each.values) for each in conditions if isinstance(each, Match)) > MAX_VALUES_IN_ALL:
+        raise too_many("values", "取值", MAX_VALUES_IN_ALL)
     controls = _controls(resource_type, used)
     return SearchQuery(
         resource_type,
@@ -120,7 +123,7 @@ def _controls(resource_type: str, items: Sequence[Item]) -> dict[str, Any]:
         "only_count": bool(_single("_summary", items, parse_summary)) or count == 0,
         "total": _single("_total", items, parse_total) or "none",
         "cursor": _single("_cursor", items, str),
-        "sort": tuple(key for text in _all("_sort", items) for key in parse_sort(resource_type, text)),
+        "sort": parse_sort(resource_type, _all("_sort", items)),
         "includes": _each("_include", items, partial(parse_include, resource_type)),
         "revincludes": _each("_revinclude", items, partial(parse_revinclude, resource_type)),
     }

@@ -19,7 +19,7 @@ def reference_targets(resource_type: str, parameter: SearchParameter) -> tuple[s
     """Give the types that a reference parameter can point to: those of the parameter that its elements allow."""
     if resolved := tuple(dict.fromkeys(_RESOLVED.findall(parameter.expression))):
         return resolved
-    stated = parameter.targets or resource_types()
+    stated = parameter.targets or tuple(t for t in resource_types() if t != "Parameters")  # which has no endpoint
     elements = [element for element, type_ in _elements(parameter.expression, resource_type) if type_ == "Reference"]
     if not elements or any(not element.targets for element in elements):
         return stated

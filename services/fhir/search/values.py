@@ -28,8 +28,8 @@ from services.fhir.search.strings import normalize
 from services.fhir.search.targets import implied_systems, reference_targets, refers_by_canonical
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?\d{1,100}(\.\d{1,100})?([eE][+-]?\d{1,3})?")
-_ONE_DIGIT_WITH_EXPONENT = re.compile(r"[+-]?\d[eE]")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,128}(\.[0-9]{1,128})?([eE][+-]?[0-9]{1,3})?")
+_ONE_DIGIT_WITH_EXPONENT = re.compile(r"[+-]?[0-9][eE]")
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _EXACT = Context(prec=1500)

@@ -1,6 +1,6 @@
 """Read one version, many current ones, or the past: http://hl7.org/fhir/R4/http.html#read"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.fhir.store.rows import Stored, from_record
@@ -25,6 +25,17 @@ async def many(connection: Any, resource_type: str, ids: Sequence[str]) -> list[
     """The newest versions of those ids that exist, in no order, deletions too."""
     sql = f'SELECT {_VERSION} FROM fhir."{resource_type.lower()}" WHERE id = ANY($1::text[])'
     return [from_record(r, resource_type) for r in await connection.fetch(sql, list(ids))]
+
+
+async def existing(connection: Any, names: Iterable[str]) -> set[str]:
+    """Those of the `Type/id` that are there and not deleted, whatever their types, in one statement."""
+    pairs = [name.partition("/") for name in names]
+    types = sorted({resource_type for resource_type, _, _ in pairs})
+    sql = " UNION ALL ".join(
+        f"""SELECT '{t}/' || id FROM fhir."{t.lower()}" WHERE id = ANY($1::text[]) AND NOT deleted""" for t in types
+    )
+    found = await connection.fetch(sql, list({resource_id for _, _, resource_id in pairs}))
+    return {record[0] for record in found}
 
 
 async def turn(connection: Any, key: str) -> int:

@@ -61,18 +61,22 @@ def _identity(query: SearchQuery) -> str:
 
 async def _check_unambiguous(connection: Any, query: SearchQuery) -> None:
     """A bare id that names resources of several types is refused: http://hl7.org/fhir/R4/search.html#reference"""
-    for condition in query.conditions:
-        for value in condition.values if isinstance(condition, Match) else ():
-            if (
-                isinstance(value, ReferenceValue)
-                and len(value.references) > 1
-                and len(await _named(connection, value.references)) > 1
-            ):
-                raise bad_request(
-                    f"{condition.parameter}: this id names resources of several types; write Type/id",
-                    code="multiple-matches",
-                    text="该编号对应多种资源类型，请写成 类型/编号",
-                )
+    bare = [
+        (condition.parameter, value.references)
+        for condition in query.conditions
+        for value in (condition.values if isinstance(condition, Match) else ())
+        if isinstance(value, ReferenceValue) and len(value.references) > 1
+    ]
+    if not bare:
+        return
+    there = await read.existing(connection, {name for _, names in bare for name in names})
+    for parameter, names in bare:
+        if len(there.intersection(names)) > 1:
+            raise bad_request(
+                f"{parameter}: this id names resources of several types; write Type/id",
+                code="multiple-matches",
+                text="该编号对应多种资源类型，请写成 类型/编号",
+            )
 
 
 # ---- _include and _revinclude ---------------------------------------------------------------------------------------------
