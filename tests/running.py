@@ -35,7 +35,7 @@ class RunningServer:
         command = [sys.executable, "-m", "yiyang", "up", "--port", str(self.port), "--workers", str(self.workers)]
         environment = {**os.environ, "YIYANG_PUBLIC_BASE": self.base}
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
-        self._process = subprocess.Popen([*command, "--data", str(self.data)], env=environment, stdout=log, stderr=log)  # noqa: ASYNC220
+        self._process = subprocess.Popen([*command, "--data", str(self.data)], env=environment, stdout=log, stderr=log)
         await self.ready()
 
     async def ready(self) -> None:
@@ -60,7 +60,10 @@ class RunningServer:
     def command(self, *arguments: str) -> str:
         """What `yiyang …` prints, beside the running server."""
         done = subprocess.run(
-            [sys.executable, "-m", "yiyang", *arguments, "--data", str(self.data)], check=True, capture_output=True, text=True
+            [sys.executable, "-m", "yiyang", *arguments, "--data", str(self.data)],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return done.stdout.strip()
 
