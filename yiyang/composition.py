@@ -14,6 +14,7 @@ import services.records.app
 import services.referral.app
 from gateway.settings import GatewaySettings
 from services.kit.database import Database
+from services.kit.logging import configure
 from services.kit.peers import AsgiApp, Peers
 from services.kit.settings import ServiceSettings
 from yiyang.process import die_with_parent
@@ -32,12 +33,15 @@ def app() -> AsgiApp:
     """The whole house, in one worker of `yiyang up`."""
     if supervisor := os.environ.get(SUPERVISOR):
         die_with_parent(int(supervisor), signal.SIGKILL)
-    return house(ServiceSettings(), GatewaySettings())
+    settings = ServiceSettings()
+    configure(settings.log_level)
+    return house(settings, GatewaySettings())
 
 
 def deployable() -> AsgiApp:
     """One service, or the gateway, as a container runs it."""
     name = os.environ[SERVICE]
+    configure(ServiceSettings().log_level)
     return gateway.app.create_app(GatewaySettings()) if name == GATEWAY else SERVICES[name](ServiceSettings())
 
 
