@@ -1,10 +1,12 @@
 """`yiyang demo`: plays the story against a server of its own, or against a running one (docs/operations.md)."""
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ from yiyang.story.acts import play
 from yiyang.story.cast import NAMES, ROLES, Cast
 from yiyang.story.stage import TIMEOUT_SECONDS, Credentials, Stage, StoryError
 from yiyang.token import fhir_base
-from yiyang.up import answers
+from yiyang.up import READY
 
 PORT: Final = 8000
 START_SECONDS: Final = 120
@@ -123,37 +125,44 @@ def _registering(arguments: Namespace) -> Iterator[Register]:
 
 
 @contextmanager
-def _own_server(arguments: Namespace) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """`yiyang up` as a process of its own, on a port that is free."""
-    port = _free_port(PORT)
-    command = [sys.executable, "-m", "yiyang", "up", "--port", str(port), "--data", str(arguments.data)]
+def _own_server(arguments: Namespace) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """`yiyang up` as a process of its own, with none of the settings of another server that may be set here."""
+    command = [sys.executable, "-m", "yiyang", "up", "--port", str(_free_port(PORT)), "--data", str(arguments.data)]
     if arguments.database:
         command += ["--database", arguments.database]
     server = subprocess.Popen(
         command,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("YIYANG_")},
         preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, it takes no lock
     )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers("127.0.0.1", port):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise CommandError("服务未能启动", "the server did not start")
-            time.sleep(0.1)
-        yield server, f"http://127.0.0.1:{port}/fhir"
+        yield server, _base_when_ready(server)
     finally:
         server.terminate()
         server.wait()
 
 
+def _base_when_ready(server: "subprocess.Popen[str]") -> str:
+    """What it says when it is ready. Only its own word counts: another server may answer on a port that was free before."""
+    give_up = threading.Timer(START_SECONDS, server.kill)
+    give_up.start()
+    try:
+        for line in server.stdout or ():
+            if line.startswith(READY):
+                return line.removeprefix(READY).split()[0]
+    finally:
+        give_up.cancel()
+    raise CommandError("服务未能启动", "the server did not start")
+
+
 def _free_port(preferred: int) -> int:
-    """The preferred port, or any other when it is taken."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise CommandError("没有空闲端口", "no free port")
+    """The preferred port, or 0 for any other when it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", preferred))
+        except OSError:
+            return 0
+    return preferred

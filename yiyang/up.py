@@ -21,6 +21,8 @@ from yiyang.postgres import Cluster, ClusterError
 
 OWN_SECONDS: Final = 10
 PORT_SECONDS: Final = 5
+READY: Final = "医养已就绪 · Yiyang is ready:"
+BACKLOG: Final = 2048
 WATCH_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 60
 KEEP_ALIVE_SECONDS: Final = 65  # longer than the usual proxy in front keeps its side
@@ -38,7 +40,7 @@ def register(commands: Commands) -> None:
 
 def add_listen(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="监听地址 · address to listen on")
-    parser.add_argument("--port", type=int, default=8000, help="监听端口 · port to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="监听端口，0 为任意 · port to listen on, 0 for any")
 
 
 def run(arguments: Namespace) -> int:
@@ -79,7 +81,9 @@ def _bound(address: tuple[str, int]) -> socket.socket:
         alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         alone.bind(address)
         port = alone.getsockname()[1]
-    return another_door(family, (address[0], port))
+    door = another_door(family, (address[0], port))
+    door.listen(BACKLOG)  # from here on the port is seen to be taken; who connects early waits for the first worker
+    return door
 
 
 def another_door(family: int, address: tuple[str, int]) -> socket.socket:
@@ -160,8 +164,7 @@ def _watch(cluster: Cluster | None, address: tuple[str, int], stopping: threadin
     is_announced = False
     while not stopping.wait(0.1 if not is_announced else WATCH_SECONDS):
         if not is_announced and answers(address[0], address[1]):
-            base = os.environ["YIYANG_PUBLIC_BASE"]
-            print(f"医养已就绪 · Yiyang is ready: {base}  （Ctrl-C 停止 · to stop）", flush=True)
+            print(f"{READY} {os.environ['YIYANG_PUBLIC_BASE']}  （Ctrl-C 停止 · to stop）", flush=True)
             is_announced = True
         if cluster is not None:
             try:

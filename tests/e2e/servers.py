@@ -1,0 +1,63 @@
+"""Runs `yiyang` as a user does: a process of its own, on a free port and a data folder of its own."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from yiyang.up import READY, answers
+
+START_SECONDS = 60
+YIYANG = (sys.executable, "-m", "yiyang")
+
+
+class Server:
+    """`yiyang up`, which a test may kill and start again."""
+
+    def __init__(self, data_dir: Path, workers: int = 1) -> None:
+        self.data_dir = data_dir
+        self._command = (*YIYANG, "up", "--data", str(data_dir), "--workers", str(workers), "--port")
+        self.process, self.root = self._launch(0)
+        self.base = f"{self.root}/fhir"
+        self.port = int(self.root.rpartition(":")[2])
+
+    def restart(self) -> None:
+        self.process, _ = self._launch(self.port)
+
+    def is_ready(self) -> bool:
+        return answers("127.0.0.1", self.port)
+
+    def _launch(self, port: int) -> tuple["subprocess.Popen[str]", str]:
+        process = subprocess.Popen([*self._command, str(port)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        give_up = threading.Timer(START_SECONDS, process.kill)
+        give_up.start()
+        said = process.stdout.readline()
+        give_up.cancel()
+        assert said.startswith(READY), said
+        return process, said.removeprefix(READY).split()[0].removesuffix("/fhir")
+
+
+@contextmanager
+def running(data_dir: Path, workers: int = 1) -> Iterator[Server]:
+    server = Server(data_dir, workers)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait()
+
+
+def yiyang(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end."""
+    return subprocess.run([*YIYANG, *arguments], capture_output=True, text=True, check=False, timeout=START_SECONDS)
+
+
+def wait_until(holds: Callable[[], object], what: str, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.05)
