@@ -1,6 +1,9 @@
 """R4 itself as compact facts: http://hl7.org/fhir/R4/resourcelist.html"""
 
 from services.fhir.definitions.load import (
+    invariant_places,
+    invariant_text,
+    invariants,
     patient_compartment,
     property_of,
     required_codes,
@@ -9,12 +12,16 @@ from services.fhir.definitions.load import (
     search_parameters,
     type_definition,
 )
-from services.fhir.definitions.model import Element, SearchParameter, TypeDefinition
+from services.fhir.definitions.model import Element, Invariant, SearchParameter, TypeDefinition
 
 __all__ = [
     "Element",
+    "Invariant",
     "SearchParameter",
     "TypeDefinition",
+    "invariant_places",
+    "invariant_text",
+    "invariants",
     "patient_compartment",
     "property_of",
     "required_codes",

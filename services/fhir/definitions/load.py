@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import msgspec
 
-from services.fhir.definitions.model import Element, SearchParameter, TypeDefinition, ValueSet
+from services.fhir.definitions.model import Element, Invariant, SearchParameter, TypeDefinition, ValueSet
 
 _NOT_A_DOMAIN_RESOURCE = frozenset({"Binary", "Bundle", "Parameters"})
 
@@ -44,6 +44,31 @@ def _properties(type_name: str) -> dict[str, tuple[Element, str]]:
 def property_of(type_name: str, json_name: str) -> tuple[Element, str] | None:
     """Find the element and the type that a JSON property stands for: `valueQuantity` is value[x] as Quantity."""
     return _properties(type_name).get(json_name)
+
+
+@cache
+def invariants(place: str) -> tuple[Invariant, ...]:
+    """Give what R4 asks of a type, or of an element beyond its type: `Period`, `Observation`, `Organization.address`."""
+    record = _records("invariants.json").get(place, b"[]")
+    return msgspec.json.decode(record, type=tuple[Invariant, ...])
+
+
+@cache
+def invariant_places() -> tuple[str, ...]:
+    """Name the places that have invariants of their own."""
+    return tuple(_records("invariants.json"))
+
+
+@cache
+def _invariant_texts() -> dict[str, str]:
+    texts = files(__package__).joinpath("invariants.zh.json").read_bytes()
+    return msgspec.json.decode(texts, type=dict[str, str])
+
+
+def invariant_text(place: str, key: str) -> str | None:
+    """Give an invariant in Chinese, for the types that this platform uses most; R4 gives the key `inv-1` to several."""
+    texts = _invariant_texts()
+    return texts.get(f"{place} {key}") or texts.get(key)
 
 
 @cache

@@ -23,6 +23,16 @@ class TypeDefinition(msgspec.Struct, frozen=True):
     elements: dict[str, Element]
 
 
+class Invariant(msgspec.Struct, frozen=True, array_like=True):
+    """A rule of a type or an element; `reason` says where the expression is not R4's own, or what it cannot decide."""
+
+    key: str
+    severity: str
+    human: str
+    expression: str
+    reason: str = ""
+
+
 class SearchParameter(msgspec.Struct, frozen=True, omit_defaults=True):
     """A search parameter of one resource type; the expression holds only the parts for that type."""
 

@@ -1,25 +1,34 @@
 """The check of every R4 type, put together from the facts when it is first needed: http://hl7.org/fhir/R4/datatypes.html"""
 
 from functools import cache, partial
+from itertools import chain, repeat
+from operator import call
 from typing import Any
 
 from services.fhir import definitions
-from services.fhir.definitions import Element, resource_types, type_definition
+from services.fhir.definitions import Element, invariants, resource_types, type_definition
 from services.fhir.validation.coded import code_in, concept_in
-from services.fhir.validation.objects import Property, array_of, object_check, or_null
+from services.fhir.validation.contained import check_contained, settle
+from services.fhir.validation.invariants import checks_of_primitive, rules_of
+from services.fhir.validation.objects import Property, array_of, is_bare, object_check, or_null
 from services.fhir.validation.primitives import PRIMITIVES, Check, check_string
-from services.fhir.validation.problems import NOT_AN_OBJECT, Findings, found, instead_of
+from services.fhir.validation.problems import ELE_1, NOT_AN_OBJECT, Findings, found, instead_of
 from services.fhir.validation.references import reference_to
 
 _NO_TYPE = found(
     "structure", "The resourceType is missing or not a type of R4", "缺少 resourceType，或不是 R4 的资源类型"
 )
-_DOM_2 = found("invariant", "dom-2: a contained resource must not contain another", "被包含的资源不能再包含资源")
 _RESOURCE_TYPE = Property(Element("resourceType", 1, 1, ("code",)), check_string)
+_ONLY_AN_ID: Findings = (("", ELE_1),)
 
 
 def check_resource(value: Any) -> Findings:
-    """Check a resource of whatever type it says it is."""
+    """Check a resource of whatever type it says it is, as a whole of its own: also one in a Bundle."""
+    findings = _check_part(value)
+    return settle(findings, value) if findings or "contained" in value else ()
+
+
+def _check_part(value: Any) -> Findings:
     if value.__class__ is not dict:
         return instead_of(NOT_AN_OBJECT, value)
     type_ = value.get("resourceType")
@@ -28,24 +37,19 @@ def check_resource(value: Any) -> Findings:
     return check_of(type_)(value)
 
 
-def _check_contained(value: Any) -> Findings:
-    findings = check_resource(value)
-    return findings + _DOM_2 if value.__class__ is dict and "contained" in value else findings
-
-
 @cache
 def _resource_types() -> frozenset[str]:
     return frozenset(resource_types())
 
 
 @cache
-def check_of(type_: str) -> Check:
-    """Give the check of a type; its elements' checks follow when an object shows them."""
+def check_of(type_: str, place: str = "") -> Check:
+    """Give the check of a type, at a place that asks more of it; its elements' checks follow when an object shows them."""
     if type_ in PRIMITIVES:
         return PRIMITIVES[type_]
     if type_ == "Resource":
         return check_resource
-    return object_check(type_definition(type_), partial(_property_of, type_))
+    return object_check(type_definition(type_), partial(_property_of, type_), rules_of(type_, place))
 
 
 def _property_of(type_: str, name: str, is_paired: bool) -> Property | None:  # noqa: FBT001
@@ -53,9 +57,13 @@ def _property_of(type_: str, name: str, is_paired: bool) -> Property | None:  # 
         return _RESOURCE_TYPE
     plain = name.removeprefix("_")
     found = definitions.property_of(type_, plain)
-    if found is None or (name != plain and not _may_have_extension(type_, *found)):
+    if found is None:
         return None
-    return _property(*found, is_extension=name != plain, is_paired=is_paired)
+    element, element_type = found
+    if name != plain:
+        return _beside(element, is_paired=is_paired) if _may_have_extension(type_, *found) else None
+    place = f"{type_}.{element.name}"
+    return _property(element, element_type, place if invariants(place) else "", is_paired=is_paired)
 
 
 def _may_have_extension(type_: str, element: Element, element_type: str) -> bool:
@@ -65,29 +73,50 @@ def _may_have_extension(type_: str, element: Element, element_type: str) -> bool
 
 
 @cache
-def _property(element: Element, element_type: str, *, is_extension: bool, is_paired: bool) -> Property:
-    check = _extensions() if is_extension else _check_of_element(element, element_type)
+def _property(element: Element, element_type: str, place: str, *, is_paired: bool) -> Property:
+    check = _check_of_element(element, element_type, place)
     if element.max != 1:
-        check = array_of(or_null(check) if is_extension or is_paired else check)
+        check = array_of(or_null(check) if is_paired else check)
     return Property(element, check)
 
 
 @cache
+def _beside(element: Element, *, is_paired: bool) -> Property:
+    """What stands in `_x`: the id and the extensions of a primitive."""
+    if element.max != 1:
+        return Property(element, array_of(or_null(_extensions())))
+    return Property(element, _extensions() if is_paired else _extensions_alone)
+
+
+@cache
 def _extensions() -> Check:
-    """Check what stands in `_x`: the id and the extensions of a primitive, the same for all of them."""
-    return object_check(type_definition("string"), partial(_property_of, "string"))
+    return object_check(type_definition("string"), partial(_property_of, "string"), rules_of("string", ""))
 
 
-def _check_of_element(element: Element, element_type: str) -> Check:
+def _extensions_alone(value: Any) -> Findings:
+    return _extensions()(value) or (_ONLY_AN_ID if is_bare(value) else ())
+
+
+def _check_of_element(element: Element, element_type: str, place: str) -> Check:
     if element.name == "contained":
-        return _check_contained
+        return lambda value: check_contained(value, _check_part)
+    if element_type in PRIMITIVES:
+        return _at_place(_check_of_primitive(element, element_type), element_type, place)
     if element_type == "Reference":
         return _reference_to(element.targets)
-    if element.codes is None:
-        return check_of(element_type)
-    if element_type == "code":
-        return _code_in(element.codes)
-    return concept_in(element.codes, check_of(element_type))
+    check = check_of(element_type, place)
+    return concept_in(element.codes, check) if element.codes else check
+
+
+def _check_of_primitive(element: Element, element_type: str) -> Check:
+    return _code_in(element.codes) if element.codes and element_type == "code" else check_of(element_type)
+
+
+def _at_place(check: Check, type_: str, place: str) -> Check:
+    rules = checks_of_primitive(type_, place) if place else ()
+    if not rules:
+        return check
+    return lambda value: check(value) or tuple(chain.from_iterable(map(call, rules, repeat(value))))
 
 
 @cache

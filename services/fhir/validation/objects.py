@@ -1,14 +1,17 @@
 """Objects and arrays: which elements there are, and each by its type: http://hl7.org/fhir/R4/json.html"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, islice, zip_longest
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain, islice, repeat, zip_longest
 from operator import call
 from typing import Any, NamedTuple
 
 from services.fhir.definitions import Element, TypeDefinition
-from services.fhir.validation.primitives import Check
+from services.fhir.fhirpath.simplify import Shape
+from services.fhir.validation.invariants import Rules
+from services.fhir.validation.primitives import PRIMITIVES, Check
 from services.fhir.validation.problems import (
+    ELE_1,
     EMPTY,
     EXT_1,
     MISSING,
@@ -19,7 +22,10 @@ from services.fhir.validation.problems import (
     UNALIGNED,
     UNKNOWN,
     Findings,
+    LocalReference,
+    Problem,
     instead_of,
+    is_malformed,
     segment_of,
 )
 
@@ -37,21 +43,26 @@ PropertyOf = Callable[[str, bool], Property | None]
 """Finds a property by its JSON name; the flag says that both `x` and `_x` are there."""
 
 
-class _Shape(NamedTuple):
+RulesOf = Callable[[Shape], Rules]
+"""Finds what is asked of the object as a whole."""
+
+
+class _Plan(NamedTuple):
     """What the property names alone decide: the checks of the values in their order, and what is wrong already."""
 
     checks: tuple[Check, ...]
     findings: Findings
     segments: tuple[str, ...]
     aligned: tuple[str, ...]
+    rules: tuple[Check, ...]
 
 
-def object_check(definition: TypeDefinition, property_of: PropertyOf) -> Check:
+def object_check(definition: TypeDefinition, property_of: PropertyOf, rules_of: RulesOf) -> Check:
     """Check objects of a type; objects with the same property names share one plan, made when first seen."""
-    shapes: dict[tuple[str, ...], _Shape] = {}
+    shapes: dict[tuple[str, ...], _Plan] = {}
 
-    def shape_of(names: tuple[str, ...]) -> _Shape:
-        shape = _shape(definition, names, property_of)
+    def shape_of(names: tuple[str, ...]) -> _Plan:
+        shape = _plan(definition, names, property_of, rules_of)
         if not shape.findings and len(shapes) < _MOST_SHAPES:
             shapes[names] = shape
         return shape
@@ -62,12 +73,14 @@ def object_check(definition: TypeDefinition, property_of: PropertyOf) -> Check:
         if not value:
             return EMPTY
         names = (*value,)
-        checks, findings, segments, aligned = shapes.get(names) or shape_of(names)
+        checks, findings, segments, aligned, rules = shapes.get(names) or shape_of(names)
         results = [*map(call, checks, value.values())]
         if any(results):
             findings += _under(segments, results)
         if aligned:
             findings += tuple(chain.from_iterable(_unaligned(value, name) for name in aligned))
+        if rules and not is_malformed(findings):
+            findings += tuple(chain.from_iterable(map(call, rules, repeat(value))))
         return findings
 
     return check
@@ -87,10 +100,16 @@ def array_of(check_item: Check) -> Check:
 
 def _under(segments: Iterable[str], results: Iterable[Findings]) -> Findings:
     """Put what was found about the children in the terms of their parent."""
-    found = (
+    found = [
         (segment + path, problem) for segment, result in zip(segments, results, strict=True) for path, problem in result
-    )
-    return tuple(islice(found, MOST))
+    ]
+    return tuple(found) if len(found) <= MOST else _fewer(found)
+
+
+def _fewer(found: Sequence[tuple[str, Problem]]) -> Findings:
+    """Local references wait for the resource to settle them: they crowd nothing out."""
+    settled = islice((each for each in found if not isinstance(each[1], LocalReference)), MOST)
+    return (*settled, *(each for each in found if isinstance(each[1], LocalReference)))
 
 
 def or_null(check: Check) -> Check:
@@ -98,7 +117,7 @@ def or_null(check: Check) -> Check:
     return lambda value: () if value is None else check(value)
 
 
-def _shape(definition: TypeDefinition, names: tuple[str, ...], property_of: PropertyOf) -> _Shape:
+def _plan(definition: TypeDefinition, names: tuple[str, ...], property_of: PropertyOf, rules_of: RulesOf) -> _Plan:
     all_names = frozenset(names)
     found = [(name, property_of(name, _counterpart(name) in all_names)) for name in names]
     known = [(name, property_) for name, property_ in found if property_]
@@ -106,12 +125,25 @@ def _shape(definition: TypeDefinition, names: tuple[str, ...], property_of: Prop
     for name, property_ in known:
         given[property_.element.name].add(name.removeprefix("_"))
     unknown = ((segment_of(name), UNKNOWN) for name, property_ in found if property_ is None)
-    return _Shape(
+    rules = rules_of(_shape(known))
+    return _Plan(
         tuple(property_.check if property_ else _accept for _, property_ in found),
-        (*islice(unknown, MOST), *_of_elements(definition, given)),
+        (*islice(unknown, MOST), *_of_elements(definition, given), *rules.findings),
         tuple(f".{property_.element.name}" if property_ else "" for _, property_ in found),
         tuple(name[1:] for name, property_ in known if name[0] == "_" and property_.element.max != 1),
+        rules.checks,
     )
+
+
+def _shape(known: list[tuple[str, Property]]) -> Shape:
+    single = {name: property_.element for name, property_ in known if property_.element.max == 1}
+    valued = frozenset(element.name for name, element in single.items() if name[0] != "_" and _is_primitive(element))
+    present = frozenset(property_.element.name for _, property_ in known)
+    return Shape(present, valued, frozenset(element.name for element in single.values()) - valued)
+
+
+def _is_primitive(element: Element) -> bool:
+    return element.types[0] in PRIMITIVES and not element.choice
 
 
 def _counterpart(name: str) -> str:
@@ -123,8 +155,15 @@ def _of_elements(definition: TypeDefinition, given: Mapping[str, set[str]]) -> F
     required = (element.name for element in definition.elements.values() if element.min)
     missing = tuple((f".{name}", MISSING) for name in required if name not in given)
     too_many = tuple((f".{element}", TOO_MANY) for element, names in given.items() if len(names) > 1)
-    neither_or_both = definition.name == "Extension" and ("value" in given) == ("extension" in given)
-    return missing + too_many + ((("", EXT_1),) if neither_or_both else ())
+    return missing + too_many + _of_the_whole(definition, given.keys())
+
+
+def _of_the_whole(definition: TypeDefinition, given: Collection[str]) -> Findings:
+    """ele-1 holds for every element but resources, and of a primitive's `_x` only where no value is beside it."""
+    if definition.name == "Extension" and ("value" in given) == ("extension" in given):
+        return (("", EXT_1),)
+    is_bare = definition.kind in ("complex", "backbone") and set(given) == {"id"}
+    return (("", ELE_1),) if is_bare else ()
 
 
 def _accept(_: object) -> Findings:
@@ -136,6 +175,12 @@ def _unaligned(value: dict[str, Any], name: str) -> Findings:
     values, extensions = value.get(name, []), value[f"_{name}"]
     if not isinstance(values, list) or not isinstance(extensions, list):
         return ()
-    different = name in value and len(values) != len(extensions)
-    both_null = any(one is None and other is None for one, other in zip_longest(values, extensions))
-    return ((f".{name}", UNALIGNED),) if different or both_null else ()
+    alone = [other for one, other in zip_longest(values, extensions) if one is None]
+    if None in alone or (name in value and len(values) != len(extensions)):
+        return ((f".{name}", UNALIGNED),)
+    return ((f".{name}", ELE_1),) if any(map(is_bare, alone)) else ()
+
+
+def is_bare(extensions: Any) -> bool:
+    """Tell whether what stands for a value that is not there is an id alone (ele-1)."""
+    return extensions.__class__ is dict and extensions.keys() == {"id"}

@@ -16,6 +16,13 @@ class Problem(msgspec.Struct, frozen=True):
     text: str
 
 
+class LocalReference(Problem, frozen=True):
+    """A reference to `#id`, which the resource as a whole settles: wrong until a contained resource answers to it."""
+
+    id: str
+    targets: frozenset[str]
+
+
 _LONGEST_NAME = 64
 
 Findings = tuple[tuple[str, Problem], ...]
@@ -30,6 +37,11 @@ def found(code: str, diagnostics: str, text: str) -> Findings:
 def instead_of(expected: Findings, value: object) -> Findings:
     """Say what was expected instead of a value of another JSON type; null has its own answer."""
     return NULL if value is None else expected
+
+
+def is_malformed(findings: Findings) -> bool:
+    """Tell whether the structure is wrong, so that rules about values would look at what is not there."""
+    return bool(findings) and any(problem.code == "structure" for _, problem in findings)
 
 
 def segment_of(name: str) -> str:
@@ -64,6 +76,7 @@ UNALIGNED = Problem(
     "The values and their extensions must have the same length and not both be null",
     "值与其扩展须逐项对应且不能同时为 null",
 )
+ELE_1 = Problem("invariant", "ele-1: an element must have a value or children", "元素须有值或子元素，不能只有 id")
 EXT_1 = Problem(
     "invariant", "ext-1: must have either extensions or value[x], not both", "扩展须有值或子扩展之一，且不能兼有"
 )
