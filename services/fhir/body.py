@@ -30,5 +30,10 @@ def stamp(body: bytes, resource_type: str, resource_id: str, version: int, updat
     return f"{head}{_joined(members)}}}"
 
 
+def pretty(body: bytes) -> bytes:
+    """The same JSON for human eyes, digits and escapes as they are: http://hl7.org/fhir/R4/http.html#parameters"""
+    return msgspec.json.format(body, indent=2) if body else body
+
+
 def _joined(members: dict[str, msgspec.Raw]) -> str:
     return "".join([f',"{name}":{bytes(value).decode()}' for name, value in members.items()])

@@ -1,8 +1,8 @@
 """Request headers that change an answer: http://hl7.org/fhir/R4/http.html#ops and https://www.rfc-editor.org/rfc/rfc9110"""
 
 import re
-from datetime import datetime
-from email.utils import format_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
@@ -44,10 +44,20 @@ def check_accept(accept: str, query: str) -> None:
 
 
 def check_content_type(content_type: str) -> None:
-    media, _, parameters = content_type.partition(";")
-    if media.strip().lower() not in JSON_TYPES:
+    if content_type.partition(";")[0].strip().lower() not in JSON_TYPES:
         raise unsupported_media(f"Send {FHIR_JSON}")
-    charset = parameters.lower().replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
+    check_charset(content_type)
+
+
+def check_charset(content_type: str) -> None:
+    charset = (
+        content_type.partition(";")[2]
+        .lower()
+        .replace(" ", "")
+        .replace('"', "")
+        .partition("charset=")[2]
+        .partition(";")[0]
+    )
     if charset not in ("", "utf-8", "utf8"):
         raise unsupported_media("FHIR JSON is UTF-8", text="内容必须使用 UTF-8 编码")
 
@@ -66,3 +76,14 @@ def is_strict(prefer: str) -> bool:
 
 def http_date(moment: datetime) -> str:
     return format_datetime(moment, usegmt=True)
+
+
+def parse_http_date(header: str) -> datetime | None:
+    """None where there is no date: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.3 wants a wrong one ignored."""
+    if not header:
+        return None
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ import msgspec
 from services.fhir.headers import FHIR_JSON
 from services.fhir.interactions.owners import with_all_types
 from services.fhir.operations import Operation, operations_of, system_operations
+from services.fhir.patch import PATCH_TYPES
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parameters import searchable_parameters
 from services.fhir.served import ServedType
@@ -40,6 +41,7 @@ def statement(served: Iterable[ServedType], base: str, now: datetime) -> dict[st
         },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
+        "patchFormat": list(PATCH_TYPES),
         "rest": [
             {
                 "mode": "server",
@@ -86,10 +88,10 @@ def _resource(served: ServedType) -> dict[str, Any]:
         "versioning": "versioned-update" if updates else "versioned",
         "readHistory": True,
         "updateCreate": updates,
-        "conditionalCreate": False,
-        "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalCreate": "create" in served.interactions,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": updates,
+        "conditionalDelete": "single" if "delete" in served.interactions else "not-supported",
         "referencePolicy": ["literal", "local"],
         **({"searchInclude": [f"{served.type}:{code}" for code in references]} if references else {}),
         "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -12,6 +12,8 @@ from services.fhir import audit, headers
 from services.fhir.outcomes import bad_request
 from services.fhir.store.rows import AuditRow, Stored
 from services.kit.caller import Caller
+
+_RENDERING: Final = frozenset({"_format", "_pretty"})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -63,6 +65,20 @@ class FhirRequest:
         return self.header(b"if-match") or None
 
     @property
+    def if_none_match(self) -> str | None:
+        return self.header(b"if-none-match") or None
+
+    @property
+    def if_none_exist(self) -> str | None:
+        """None when the header is not there; an empty one is a mistake and never means "all"."""
+        field = self._fields.get(b"if-none-exist")
+        return None if field is None else field.decode("utf-8", "replace")
+
+    @property
+    def criteria(self) -> str:
+        return without_rendering(self.query)
+
+    @property
     def prefer(self) -> str:
         return self.header(b"prefer")
 
@@ -74,6 +90,13 @@ class FhirRequest:
         return audit.row(
             self.at, self.caller, interaction, status, self.type or None, self.id or None, of=of, query=query
         )
+
+
+def without_rendering(query: str) -> str:
+    """A query as sent, without what only says how the answer should look."""
+    if "_format" not in query and "_pretty" not in query:
+        return query
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in _RENDERING)
 
 
 def _parsed(text: str) -> list[tuple[str, str]]:

@@ -9,15 +9,17 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
+from services.fhir.body import pretty
 from services.fhir.headers import FHIR_JSON, check_accept
 from services.fhir.interactions.bundles import post_bundle
 from services.fhir.interactions.create import create
-from services.fhir.interactions.delete import delete
+from services.fhir.interactions.delete import conditional_delete, delete
 from services.fhir.interactions.history import history
 from services.fhir.interactions.owners import PREPARE, answer_prepare
+from services.fhir.interactions.patch import conditional_patch, patch
 from services.fhir.interactions.read import read
 from services.fhir.interactions.search import search, search_by_post
-from services.fhir.interactions.update import update
+from services.fhir.interactions.update import conditional_update, update
 from services.fhir.interactions.vread import vread
 from services.fhir.metadata import capabilities
 from services.fhir.operations.invoke import invoke
@@ -46,10 +48,19 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir/${operation}", INVOKE),
     ("/fhir/{type}/${operation}", INVOKE),
     ("/fhir/{type}/{id}/${operation}", INVOKE),
-    ("/fhir/{type}", {"GET": search, "POST": create}),
+    (
+        "/fhir/{type}",
+        {
+            "GET": search,
+            "POST": create,
+            "PUT": conditional_update,
+            "PATCH": conditional_patch,
+            "DELETE": conditional_delete,
+        },
+    ),
     ("/fhir/{type}/_search", {"POST": search_by_post}),
     ("/fhir/{type}/_history", {"GET": history}),
-    ("/fhir/{type}/{id}", {"GET": read, "PUT": update, "DELETE": delete}),
+    ("/fhir/{type}/{id}", {"GET": read, "PUT": update, "PATCH": patch, "DELETE": delete}),
     ("/fhir/{type}/{id}/_history", {"GET": history}),
     ("/fhir/{type}/{id}/_history/{version}", {"GET": vread}),
     (PREPARE, {"POST": answer_prepare}),
@@ -74,9 +85,10 @@ class Endpoint:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = await read_body(receive)
         answer = await self._answer(scope, body)
-        content = b"" if scope["method"] == "HEAD" else answer.body
-        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-        if answer.body:
+        whole = pretty(answer.body) if b"_pretty=true" in scope["query_string"] else answer.body
+        content = b"" if scope["method"] == "HEAD" else whole
+        headers = [*answer.headers, (b"content-length", str(len(whole)).encode())]
+        if whole:
             headers.append(_JSON)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

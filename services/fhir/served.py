@@ -4,20 +4,23 @@ from typing import Final, Literal
 
 import msgspec
 
-Interaction = Literal["read", "vread", "create", "update", "delete", "history-instance", "history-type", "search-type"]
+Interaction = Literal[
+    "read", "vread", "create", "update", "patch", "delete", "history-instance", "history-type", "search-type"
+]
 
 EVERY: Final[tuple[Interaction, ...]] = (
     "create",
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
     "search-type",
 )
 # http://hl7.org/fhir/R4/auditevent.html#5.1.4: "servers … SHOULD NOT allow … update and delete"
-APPEND_ONLY: Final[tuple[Interaction, ...]] = tuple(i for i in EVERY if i not in ("update", "delete"))
+APPEND_ONLY: Final[tuple[Interaction, ...]] = tuple(i for i in EVERY if i not in ("update", "patch", "delete"))
 
 
 class ServedType(msgspec.Struct, frozen=True):

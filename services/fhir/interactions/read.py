@@ -1,6 +1,6 @@
 """The read interaction: http://hl7.org/fhir/R4/http.html#read"""
 
-from services.fhir.headers import etags
+from services.fhir.headers import etags, parse_http_date
 from services.fhir.interactions.answers import deleted, of_stored, unknown, version_headers
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
@@ -20,10 +20,11 @@ async def read(request: FhirRequest, service: Service) -> Answer:
 
 
 def _is_known(request: FhirRequest, stored: Stored) -> bool:
-    """http://hl7.org/fhir/R4/http.html#cread"""
-    if_none_match = request.header(b"if-none-match")
-    if not if_none_match:
-        return False
+    """http://hl7.org/fhir/R4/http.html#cread; If-Modified-Since counts only without If-None-Match: RFC 9110 §13.1.3"""
+    if_none_match = request.if_none_match
+    if if_none_match is None:
+        since = parse_http_date(request.header(b"if-modified-since"))
+        return since is not None and stored.updated.replace(microsecond=0) <= since
     known = etags(if_none_match)
     return known is None or str(stored.version) in known
 

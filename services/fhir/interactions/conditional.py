@@ -1,0 +1,130 @@
+"""Criteria instead of an id, or as a condition: http://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #cdelete (docs/adr/0012)
+
+Criteria are understood strictly: what is unknown, empty or about the answer never makes them mean more, so it is refused.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.fhir.interactions.prepare import Intent, prepare
+from services.fhir.outcomes import FhirError, bad_request, forbidden, not_found, precondition_failed
+from services.fhir.request import FhirRequest
+from services.fhir.scopes import SEARCH, permissions
+from services.fhir.search.parse import parse_criteria
+from services.fhir.service import Service
+from services.fhir.store.rows import Claim, Stored, Write
+from services.fhir.store.store import Store
+from services.fhir.store.write import VersionConflict
+from services.kit.caller import Caller
+
+
+class _WithId(msgspec.Struct):
+    id: str | None = None
+
+
+_with_id = msgspec.json.Decoder(_WithId)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the criteria find, None or one; `claim` is for who creates because there is none."""
+
+    one: Stored | None
+    claim: Claim
+
+
+def check_may_search(caller: Caller, resource_type: str) -> None:
+    """Whoever names criteria learns whether something matches: a search, whatever else is done."""
+    if not permissions(caller.scopes).allow(resource_type, SEARCH):
+        raise forbidden(f"The token's scopes do not cover {resource_type}.{SEARCH}", text="令牌权限不足")
+
+
+async def look(resource_type: str, criteria: str, now: datetime, store: Store, service: Service) -> Found:
+    """Raise 400 for criteria that cannot be taken as they are, 412 when several match."""
+    query = parse_criteria(resource_type, criteria, now=now, base=service.base, zone=service.zone)
+    claim = await store.turn(_key(resource_type, query.conditions))
+    matches = (await store.search(msgspec.structs.replace(query, count=2))).matches
+    if len(matches) > 1:
+        raise precondition_failed(
+            "Several resources match the criteria", code="multiple-matches", text="有多个资源符合条件"
+        )
+    return Found(matches[0] if matches else None, claim)
+
+
+async def write_where(intent: Intent, interaction: str, request: FhirRequest, service: Service) -> Stored | None:
+    """Carry out a write whose criteria stand in the URL; None when nothing matched and nothing is to be written."""
+    check_may_search(request.caller, request.type)
+
+    async def work(store: Store) -> Stored | None:
+        found = await look(request.type, request.criteria, request.at, store, service)
+        settled = settle(intent, found)
+        write = await prepare(settled, store, service) if settled else None
+        check_still_there(write, found)
+        if found.one is None and write is not None:
+            store.claim(found.claim)
+        stored = store.put(write) if write else None
+        status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200
+        store.audit(request.audit(interaction, status, of=stored, query=request.query))
+        return stored
+
+    return await service.stores.committing(work)
+
+
+def settle(intent: Intent, found: Found) -> Intent | None:
+    """The write that is meant, now that it is known what matches; None when nothing is left to do."""
+    one = found.one
+    match intent.method:
+        case "POST":
+            return intent if one is None else None
+        case "PUT":
+            return _settled_update(intent, one)
+        case "PATCH" if one is None:
+            raise not_found("Nothing matches the criteria", text="没有符合条件的资源")
+        case _:
+            return None if one is None else msgspec.structs.replace(intent, id=one.id)
+
+
+def _settled_update(intent: Intent, one: Stored | None) -> Intent:
+    """http://hl7.org/fhir/R4/http.html#cond-update: the five cases."""
+    named = id_in(intent.body)
+    if one is not None:
+        if named not in (None, one.id):
+            raise bad_request(
+                "The id in the body is not that of the resource that matches",
+                code="value",
+                text="资源 id 与符合条件的资源不一致",
+                expression=(f"{intent.type}.id",),
+            )
+        return msgspec.structs.replace(intent, id=one.id, names_no_id=named is None)
+    if named is not None:
+        return msgspec.structs.replace(intent, id=named, is_new=True)
+    if intent.if_match is not None:
+        raise _nothing_at_that_version()
+    return msgspec.structs.replace(intent, method="POST")
+
+
+def check_still_there(write: Write | None, found: Found) -> None:
+    """What was prepared must follow the very version that matched; else it may match no more."""
+    if found.one is not None and (write is None or write.version != found.one.version + 1):
+        raise VersionConflict
+
+
+def id_in(body: bytes) -> str | None:
+    """The id that a body names, as far as it is one; what is wrong with the body is told when it is prepared."""
+    try:
+        return _with_id.decode(body).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _nothing_at_that_version() -> FhirError:
+    return precondition_failed("Nothing matches the criteria, so nothing is at the version of If-Match")
+
+
+def _key(resource_type: str, conditions: Sequence[Any]) -> str:
+    """One key for all texts of the same criteria; parameters in any order mean the same."""
+    meant = b"\n".join(sorted(msgspec.json.encode(condition) for condition in conditions))
+    return f"{resource_type}?{hashlib.sha256(meant).hexdigest()}"
