@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 
 from services.fhir.definitions.extract_codes import required_value_sets
+from services.fhir.definitions.extract_invariants import invariants
 from services.fhir.definitions.extract_search import patient_compartment, search_parameters
+from services.fhir.definitions.extract_terminology import code_systems, concept_maps, value_sets
 from services.fhir.definitions.extract_types import types
 from services.fhir.definitions.package import open_package
 
@@ -18,20 +20,26 @@ def _write(file: str, header: dict[str, object], records: dict[str, object]) -> 
 
 
 def _json(value: object) -> str:
-    """Leave out the last fields of an Element where they are its defaults."""
-    return msgspec.json.encode(value).decode().replace(",false,[],null]", "]").replace(",null]", "]")
+    """Leave out the last fields of an Element or an Invariant where they are its defaults."""
+    return (
+        msgspec.json.encode(value).decode().replace(",false,[],null]", "]").replace(",null]", "]").replace(',""]', "]")
+    )
 
 
 def main(place: str | None = None) -> None:
     package = open_package(place)
-    value_sets = required_value_sets(package)
-    expanded = frozenset(value_set.url for value_set in value_sets if value_set.systems)
+    required = required_value_sets(package)
+    expanded = frozenset(value_set.url for value_set in required if value_set.systems)
     parameters, excluded = search_parameters(package)
     header: dict[str, object] = dict(package.header)
     _write("types.json", header, {each.name: each for each in types(package, expanded)})
-    _write("value-sets.json", header, {each.url: each for each in value_sets})
+    _write("invariants.json", header, dict(invariants(package)))
+    _write("value-sets.json", header, {each.url: each for each in required})
     _write("search-parameters.json", header | {"excluded": excluded}, dict(parameters))
     _write("patient-compartment.json", header, dict(patient_compartment(package)))
+    _write("code-systems.json", header, dict(code_systems(package)))
+    _write("value-set-rules.json", header, dict(value_sets(package)))
+    _write("concept-maps.json", header, dict(concept_maps(package)))
 
 
 if __name__ == "__main__":

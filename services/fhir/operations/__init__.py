@@ -6,22 +6,32 @@ Routes, CapabilityStatement and OpenAPI read this table; what the gateway asks o
 from collections.abc import Mapping
 from typing import Final
 
+from services.fhir.operations.code_system_validate_code import validate_code_in_system
 from services.fhir.operations.everything import everything
+from services.fhir.operations.expand import expand
+from services.fhir.operations.lookup import lookup
 from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
 from services.fhir.operations.meta_delete import meta_delete
 from services.fhir.operations.operation import Handler, Level, Operation
+from services.fhir.operations.translate import translate
+from services.fhir.operations.validate_code import validate_code
 
 __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "system_operations"]
 
 _R4: Final = "http://hl7.org/fhir/OperationDefinition"
 
 _ALL: Final = (
-    #         name           definition                      levels                          types         handler      affects state, letters
-    Operation("meta",        f"{_R4}/Resource-meta",          ("system", "type", "instance"), (),           meta),
-    Operation("meta-add",    f"{_R4}/Resource-meta-add",      ("instance",),                  (),           meta_add,    affects_state=True, letters="u"),
-    Operation("meta-delete", f"{_R4}/Resource-meta-delete",   ("instance",),                  (),           meta_delete, affects_state=True, letters="u"),
-    Operation("everything",  f"{_R4}/Patient-everything",     ("type", "instance"),           ("Patient",), everything),
+    #         name             definition                            levels                          types            handler      affects state, letters
+    Operation("meta",          f"{_R4}/Resource-meta",               ("system", "type", "instance"), (),              meta),
+    Operation("meta-add",      f"{_R4}/Resource-meta-add",           ("instance",),                  (),              meta_add,    affects_state=True, letters="u"),
+    Operation("meta-delete",   f"{_R4}/Resource-meta-delete",        ("instance",),                  (),              meta_delete, affects_state=True, letters="u"),
+    Operation("everything",    f"{_R4}/Patient-everything",          ("type", "instance"),           ("Patient",),    everything),
+    Operation("lookup",        f"{_R4}/CodeSystem-lookup",           ("type",),                      ("CodeSystem",), lookup),
+    Operation("validate-code", f"{_R4}/CodeSystem-validate-code",    ("type", "instance"),           ("CodeSystem",), validate_code_in_system),
+    Operation("expand",        f"{_R4}/ValueSet-expand",             ("type", "instance"),           ("ValueSet",),   expand),
+    Operation("validate-code", f"{_R4}/ValueSet-validate-code",      ("type", "instance"),           ("ValueSet",),   validate_code),
+    Operation("translate",     f"{_R4}/ConceptMap-translate",        ("type", "instance"),           ("ConceptMap",), translate),
 )  # fmt: skip
 
 # A name may stand twice, for other types: CodeSystem/$validate-code and ValueSet/$validate-code.
