@@ -39,7 +39,7 @@ def create_service(
         redirect_slashes=False,
         lifespan=_lifespan(None if database else own_database),
     )
-    own_peers = peers or Peers({name: app, **settings.peers})
+    own_peers = peers or Peers({**settings.peers, name: app})
     service = _service(name, served, settings, own_database, own_peers)
     app.router.routes.extend(fhir_routes(service))
     _add_operational_routes(app, served, own_database)
