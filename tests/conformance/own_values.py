@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from services.fhir.definitions import SearchParameter
 from services.fhir.search.expressions import compile_expression
+from services.fhir.search.parameters import composite_parameters
 
 Json = dict[str, Any]
 Texts = Iterator[str]
@@ -15,6 +16,12 @@ Texts = Iterator[str]
 def own_searches(resource: Json, parameter: SearchParameter) -> list[str]:
     """Every `parameter=value` that the resource itself answers to, and `:missing`."""
     found = compile_expression(parameter.expression, resource["resourceType"])(resource)
+    if parameter.type == "composite":
+        return [
+            f"{parameter.code}={text}"
+            for value, kind in found
+            for text in _composites(resource, parameter, value, kind)
+        ]
     own = [f"{parameter.code}{text}" for value, fhir_type in found for text in _TEXTS[parameter.type](value, fhir_type)]
     missing = [f"{parameter.code}:missing={'false' if own else 'true'}"] if own or not found else []
     return [*dict.fromkeys(own), *missing]
@@ -135,6 +142,22 @@ def _quantities(value: Any, fhir_type: str) -> Texts:
         yield from (_is(f"{p}{value[n]['value']}") for p, n in (("ge", "low"), ("le", "high")) if n in value)
 
 
+def _composites(resource: Json, parameter: SearchParameter, element: Json, fhir_type: str) -> Texts:
+    """Each value of one part with the first value of the others, where the element has all of them."""
+    parts = []
+    for component in composite_parameters(resource["resourceType"])[parameter]:
+        values = compile_expression(component.expression, fhir_type)(element, resource)
+        texts = [text for v, kind in values for text in _TEXTS[component.parameter.type](v, kind)]
+        parts.append([text[1:] for text in texts if text.startswith("=")])
+    if all(parts):
+        yield from ("$".join(part[min(n, len(part) - 1)] for part in parts) for n in range(max(map(len, parts))))
+
+
+def _positions(value: Any, fhir_type: str) -> Texts:
+    place = f"{value['latitude']}|{value['longitude']}"
+    yield from (_is(place), _is(f"{place}|0.1|km"), _is(f"{place}|5|[mi_i]"))
+
+
 _TEXTS: Final[Mapping[str, Callable[[Any, str], Texts]]] = {
     "string": _strings,
     "token": _tokens,
@@ -143,4 +166,5 @@ _TEXTS: Final[Mapping[str, Callable[[Any, str], Texts]]] = {
     "date": _dates,
     "number": _numbers,
     "quantity": _quantities,
+    "special": _positions,
 }

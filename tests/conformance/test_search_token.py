@@ -153,11 +153,7 @@ async def test_a_token_with_too_many_parts_or_none_is_refused(shelf: Shelf, valu
     [
         "exact",
         "contains",
-        "below",
-        "above",
-        "text",
-        "in",
-        "not-in",
+        "identifier",
         "of-type",
         "Patient",
         "",

@@ -4,6 +4,7 @@ from urllib.parse import quote, urlencode
 
 from services.fhir.bundle import bundle, outcome_entry, search_entry
 from services.fhir.headers import is_strict
+from services.fhir.interactions.codes import with_codes
 from services.fhir.outcomes import Issue, operation_outcome, unsupported_media
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parse import parse_search
@@ -14,7 +15,7 @@ from services.fhir.store.search import MAX_INCLUDED, Page
 
 async def search(request: FhirRequest, service: Service) -> Answer:
     service.check(request.type, "search-type")
-    query = _query(request, service)
+    query = await with_codes(_query(request, service), service)
     page = await service.stores.reading(lambda store: store.search(query))
     await service.stores.audit_log.record(request.audit("search-type", 200, query=urlencode(request.parameters)))
     entries = [

@@ -1,21 +1,40 @@
 """One parameter of a search as a condition: http://hl7.org/fhir/R4/search.html#modifiers"""
 
-from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from typing import Final, Literal, cast
+from typing import Final
 
 import msgspec
 
-from services.fhir.definitions import SearchParameter, resource_types, search_parameters
-from services.fhir.search.escapes import split
-from services.fhir.search.query import Condition, Match, Missing
+from services.fhir.definitions import SearchParameter, search_parameters
+from services.fhir.search.chains import leads_on, parse_chain, parse_has
+from services.fhir.search.composites import Component
+from services.fhir.search.escapes import split, unescape
+from services.fhir.search.fulltext import parse_text
+from services.fhir.search.modifiers import parse_modified
+from services.fhir.search.parameters import answered, composite_parameters
+from services.fhir.search.query import CompositeValue, Condition, Has, Match, Missing, TokenValue, Value
 from services.fhir.search.refusals import invalid, too_many, unsupported
-from services.fhir.search.targets import reference_targets
 from services.fhir.search.values import Reading, parse_value
 
 MAX_VALUES: Final = 200
-_MODIFIERS: Mapping[str, frozenset[str]] = {"string": frozenset({"exact", "contains"}), "token": frozenset({"not"})}
-_LATER: Final = frozenset({"composite", "special"})
+MAX_CONDITIONS: Final = 200
+MAX_DEPTH: Final = 10
+
+
+class Budget:
+    """How much one search may still ask for: each condition counts, for every type that a chain may lead to."""
+
+    __slots__ = ("conditions",)
+
+    def __init__(self) -> None:
+        self.conditions = MAX_CONDITIONS
+
+    def spend(self) -> None:
+        self.conditions -= 1
+        if self.conditions < 0:
+            raise too_many(
+                "conditions; name the types of chained references", "条件；请在链式引用中注明类型", MAX_CONDITIONS
+            )
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -24,34 +43,70 @@ class Settings(msgspec.Struct, frozen=True):
     base: str
     zone: tzinfo
     now: datetime
+    budget: Budget
 
 
-def parse_condition(resource_type: str, name: str, text: str, settings: Settings) -> Condition | None:
+def parse_condition(  # noqa: PLR0911 - one for each kind
+    resource_type: str, name: str, text: str, settings: Settings, depth: int = 0
+) -> Condition | None:
     """Give None for a parameter that the type does not have; raise FhirError 400 for a modifier or value it cannot take."""
+    settings.budget.spend()
+    if leads_on(name):
+        if depth == MAX_DEPTH:
+            raise too_many("steps in one chain", "级链式引用", MAX_DEPTH)
+        parse = parse_has if name.startswith("_has:") else parse_chain
+        return parse(resource_type, name, lambda kind, rest: parse_condition(kind, rest, text, settings, depth + 1))
     code, colon, modifier = name.partition(":")
     parameter = search_parameters(resource_type).get(code)
     if parameter is None:
-        return None
-    if parameter.type in _LATER or not parameter.expression:
-        raise unsupported(name, f"{parameter.type} parameters are not supported", "暂不支持该检索参数")
-    if modifier == "missing":
+        return _list(name, text) if name == "_list" else None
+    if code not in answered(resource_type):
+        return _unindexed(name, parameter, text)
+    if modifier == "missing" and parameter.type != "composite":
         return Missing(code, parameter.type, _boolean(name, text))
-    target = _checked_modifier(resource_type, name, parameter, modifier) if colon else None
-    reading = Reading(name, resource_type, parameter, target, settings.base, settings.zone, settings.now)
-    kept = None if target else modifier or None
-    values = tuple(parse_value(part, reading) for part in _alternatives(name, text))
-    return Match(code, parameter.type, cast("Literal['exact', 'contains', 'not'] | None", kept), values)
+    reading = Reading(name, resource_type, parameter, None, settings.base, settings.zone, settings.now)
+    if colon:
+        return parse_modified(reading, modifier, _alternatives(name, text))
+    if parameter.type == "composite":
+        components = composite_parameters(resource_type)[parameter]
+        values = tuple(_composite(part, components, reading) for part in _alternatives(name, text))
+        return Match(code, "composite", None, values)
+    return Match(code, parameter.type, None, tuple(parse_value(part, reading) for part in _alternatives(name, text)))
 
 
-def _checked_modifier(resource_type: str, name: str, parameter: SearchParameter, modifier: str) -> str | None:
-    """Give the target type of `:Patient`, None for another modifier that is understood."""
-    if modifier in _MODIFIERS.get(parameter.type, ()) and parameter.code != "_id":
-        return None
-    if parameter.type == "reference" and modifier in resource_types():
-        if modifier not in reference_targets(resource_type, parameter):
-            raise invalid(name, f"the reference never points to {modifier}", "该引用不会指向此资源类型")
-        return modifier
-    raise unsupported(name, "the modifier is not supported", "不支持该修饰符")
+def _unindexed(name: str, parameter: SearchParameter, text: str) -> Condition:
+    """What no element answers: the words of the whole resource, for one."""
+    if name in ("_text", "_content"):
+        return Match(name, "text", None, tuple(parse_text(name, unescape(part)) for part in _alternatives(name, text)))
+    raise unsupported(name, f"{parameter.type} parameters like this are not supported", "不支持该检索参数或其修饰符")
+
+
+def _list(name: str, text: str) -> Condition:
+    """http://hl7.org/fhir/R4/search.html#list: what the entries of a stored List name."""
+    if text.startswith("$"):
+        raise unsupported(
+            name, "functional lists are not supported; give the id of a List", "不支持功能列表，请给出 List 的编号"
+        )
+    ids = tuple(TokenValue(None, each.removeprefix("List/")) for each in _alternatives(name, text))
+    return Has("List", "item", Match("_id", "token", None, ids))
+
+
+def _composite(text: str, components: tuple[Component, ...], reading: Reading) -> CompositeValue:
+    parts = split(text, "$")
+    if len(parts) != len(components) or not all(parts):
+        raise invalid(
+            reading.name,
+            f"the value is {len(components)} values joined by $",
+            f"取值应为以 $ 连接的 {len(components)} 个值",
+        )
+    values = tuple(_part(part, each.parameter, reading) for part, each in zip(parts, components, strict=True))
+    first = components[0].parameter
+    narrow = first.code if values[0][0] in ("token", "reference", "uri") and first.expression else None
+    return CompositeValue(values, narrow)
+
+
+def _part(text: str, parameter: SearchParameter, reading: Reading) -> tuple[str, Value]:
+    return parameter.type, parse_value(text, msgspec.structs.replace(reading, parameter=parameter))
 
 
 def _boolean(name: str, text: str) -> bool:

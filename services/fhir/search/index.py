@@ -6,23 +6,35 @@ from functools import cache
 from typing import Any
 
 from services.fhir.definitions import SearchParameter
-from services.fhir.search import dates, quantities, references, strings, tokens
+from services.fhir.search import dates, position, quantities, references, strings, tokens
+from services.fhir.search.composites import Walk, composite_walks
+from services.fhir.search.keys import contained_key
 from services.fhir.search.parameters import (
     DateParameter,
+    composite_parameters,
     date_parameters,
     indexed_parameters,
     patient_of,
     patient_parameter,
     patient_parameters,
     patient_reference,
-    quantity_parameters,
-    string_parameters,
 )
 from services.fhir.search.paths import Branch, branches
-from services.fhir.search.row import DateIndex, IndexRow, QuantityIndex, Row
+from services.fhir.search.row import (
+    NOTHING_INSIDE,
+    CompositeIndex,
+    ContainedIndex,
+    DateIndex,
+    IndexRow,
+    QuantityIndex,
+    Row,
+)
 from services.fhir.search.walk import Sink, bind, bind_value
+from services.fhir.search.words import words_of
 
 __all__ = [
+    "CompositeIndex",
+    "ContainedIndex",
     "DateIndex",
     "DateParameter",
     "IndexRow",
@@ -32,8 +44,6 @@ __all__ = [
     "patient_parameter",
     "patient_parameters",
     "patient_reference",
-    "quantity_parameters",
-    "string_parameters",
 ]
 
 Json = dict[str, Any]
@@ -75,6 +85,7 @@ _SINKS: Mapping[tuple[str, str], Callable[[str], Sink[Row]]] = {
     ("quantity", "Range"): quantities.range_,
     ("quantity", "Money"): quantities.money,
     ("quantity", "SampledData"): quantities.sampled_data,
+    ("special", "Location.position"): position.position,
 }
 
 
@@ -93,27 +104,60 @@ def index(resource_type: str, base: str = "", zone: tzinfo | None = None) -> Cal
     )
 
     def index_row(resource: Json) -> IndexRow:
-        row = Row(own_base, own_zone)
+        inside = resource.get("contained")
+        names = _names(inside) if inside else NOTHING_INSIDE
+        if names:
+            resource = _with_types(resource, names)
+        row = Row(own_base, own_zone, names)
         for name, value in resource.items():
             for walk in by_property.get(name, ()):
                 walk(value, row)
         for walk in whole:
             walk(resource, row)
-        return row.done(patient(resource, own_base))
+        for each in dict.fromkeys(row.contained.values()):
+            row.tokens[contained_key("", each)] = None
+        found = row.done(patient(resource, own_base))
+        found.words = words_of(resource)
+        if inside:
+            found.contained = [_contained(each, base, zone) for each in inside]
+        return found
 
     return index_row
 
 
-def _walks(resource_type: str) -> tuple[dict[str, list[Sink[Row]]], list[Sink[Row]]]:
+def _names(contained: list[Json]) -> dict[str, str]:
+    return {each["id"]: each["resourceType"] for each in contained if "id" in each}
+
+
+def _with_types(node: Any, names: Mapping[str, str]) -> Any:
+    """Say of each reference to a contained resource what it is, as `resolve()` would find."""
+    if isinstance(node, list):
+        return [_with_types(each, names) for each in node]
+    if not isinstance(node, dict):
+        return node
+    copied = {name: _with_types(value, names) for name, value in node.items()}
+    local = node.get("reference")
+    if isinstance(local, str) and local[:1] == "#" and local[1:] in names:
+        copied["type"] = names[local[1:]]
+    return copied
+
+
+def _contained(resource: Json, base: str, zone: tzinfo | None) -> ContainedIndex:
+    resource_type = resource["resourceType"]
+    return ContainedIndex(resource.get("id", ""), resource_type, index(resource_type, base, zone)(resource))
+
+
+def _walks(resource_type: str) -> tuple[dict[str, list[Sink[Row]]], list[Walk]]:
     """Sort the walks by the property that they start with, so that absent elements cost nothing."""
     by_property: dict[str, list[Sink[Row]]] = {}
-    whole: list[Sink[Row]] = []
+    whole: list[Walk] = []
     for parameter, branch in indexed_branches(resource_type):
         sink = _SINKS[parameter.type, branch.type](parameter.code)
         if start := bind_value(branch.steps, sink):
             by_property.setdefault(start[0], []).append(start[1])
         else:
             whole.append(bind(branch.steps, sink))
+    whole += composite_walks(composite_parameters(resource_type), resource_type, _SINKS)
     return by_property, whole
 
 

@@ -15,6 +15,21 @@ def token_key(parameter: str, system: str | None, code: str | None) -> str:
     return _bounded(f"{parameter}={_escaped(system)}|{_escaped(code or '')}")
 
 
+def of_type_key(parameter: str, system: str, code: str, value: str) -> str:
+    """`identifier:of-type=s|c|v`."""
+    return _bounded(f"{parameter}:of-type={_escaped(system)}|{_escaped(code)}|{_escaped(value)}")
+
+
+def canonical_key(parameter: str, url: str) -> str:
+    """`questionnaire:canonical=url|version`: the reference as it stands, by which it resolves."""
+    return _bounded(f"{parameter}:canonical={url}")
+
+
+def contained_key(parameter: str, resource_type: str) -> str:
+    """Mark a reference to a resource inside the same one: `medication:contained=Medication`."""
+    return f"{parameter}:contained={resource_type}"
+
+
 def text_key(parameter: str, text: str) -> str:
     """`subject=Patient/1`, `url=http://…`, `questionnaire=url|version`: compared whole, so nothing is escaped."""
     return _bounded(f"{parameter}={text}")

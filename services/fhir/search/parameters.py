@@ -16,10 +16,11 @@ from services.fhir.definitions import (
     type_definition,
 )
 from services.fhir.references import relative
+from services.fhir.search.composites import Component, components_of
 from services.fhir.search.paths import branches
 from services.fhir.search.walk import Field
 
-_INDEXED = frozenset({"string", "token", "reference", "uri", "date", "number", "quantity"})
+_INDEXED = frozenset({"string", "token", "reference", "uri", "date", "number", "quantity", "special"})
 _IN_THE_ROW_ITSELF = frozenset({"_id", "_lastUpdated"})
 _PATIENT = re.compile(r"Patient/([A-Za-z0-9.-]{1,64})")
 
@@ -40,10 +41,16 @@ def indexed_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     )
 
 
+@cache
+def answered(resource_type: str) -> frozenset[str]:
+    """Name the parameters that some element of the type, or its row, answers."""
+    return frozenset(each.code for each in searchable_parameters(resource_type))
+
+
 def searchable_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     """Give what a search of the type understands: the indexed ones, and those that are columns of every row."""
     own = [each for each in search_parameters(resource_type).values() if each.code in _IN_THE_ROW_ITSELF]
-    return (*own, *indexed_parameters(resource_type))
+    return (*own, *indexed_parameters(resource_type), *composite_parameters(resource_type))
 
 
 @cache
@@ -52,13 +59,13 @@ def date_parameters(resource_type: str) -> tuple[DateParameter, ...]:
     return tuple(DateParameter(each.code, each.code.replace("-", "_"), _repeats(each, resource_type)) for each in dates)
 
 
-def string_parameters(resource_type: str) -> tuple[str, ...]:
-    return tuple(each.code for each in indexed_parameters(resource_type) if each.type == "string")
-
-
-def quantity_parameters(resource_type: str) -> tuple[str, ...]:
-    """Name the number parameters too: they share the quantities."""
-    return tuple(each.code for each in indexed_parameters(resource_type) if each.type in ("number", "quantity"))
+@cache
+def composite_parameters(resource_type: str) -> dict[SearchParameter, tuple[Component, ...]]:
+    """Give the composites of a type with their parts."""
+    parameters = search_parameters(resource_type).values()
+    by_url = {each.url: each for each in parameters}
+    composites = {each: components_of(each, by_url) for each in parameters if each.type == "composite"}
+    return {each: components for each, components in composites.items() if components}
 
 
 @cache

@@ -1,5 +1,6 @@
 """What a search asks for, as plain values without SQL: http://hl7.org/fhir/R4/search.html"""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -63,15 +64,59 @@ class QuantityValue(msgspec.Struct, frozen=True):
     code: str | None
 
 
-Value = StringValue | TokenValue | ReferenceValue | UriValue | DateValue | NumberValue | QuantityValue
+class OfTypeValue(msgspec.Struct, frozen=True):
+    """`system|code|value` of an identifier, by what kind of identifier it is."""
+
+    system: str
+    code: str
+    value: str
+
+
+class NearValue(msgspec.Struct, frozen=True):
+    """Everything within a distance, in kilometres, of a point on WGS 84."""
+
+    latitude: Decimal
+    longitude: Decimal
+    kilometres: Decimal
+
+
+class Words(msgspec.Struct, frozen=True):
+    """All of the words; `operator` `and`, `or` and `not` join what stands in `parts` instead."""
+
+    words: tuple[str, ...] = ()
+    operator: Literal["and", "or", "not"] | None = None
+    parts: tuple["Words", ...] = ()
+
+
+class CompositeValue(msgspec.Struct, frozen=True):
+    """One value for each part; `narrow` is the parameter that finds the first part by itself, where it is indexed."""
+
+    parts: tuple[tuple[str, "Value"], ...]  # (type of the part, value)
+    narrow: str | None = None
+
+
+Value = (
+    StringValue
+    | TokenValue
+    | ReferenceValue
+    | UriValue
+    | DateValue
+    | NumberValue
+    | QuantityValue
+    | OfTypeValue
+    | NearValue
+    | Words
+    | CompositeValue
+)
+Modifier = Literal["exact", "contains", "not", "in", "not-in", "above", "below", "ends"]
 
 
 class Match(msgspec.Struct, frozen=True):
     """One parameter as sent once: any of the values matches."""
 
     parameter: str
-    type: str  # string token reference uri date number quantity
-    modifier: Literal["exact", "contains", "not"] | None
+    type: str  # string token reference uri date number quantity composite special
+    modifier: Modifier | None
     values: tuple[Value, ...]
 
 
@@ -83,7 +128,64 @@ class Missing(msgspec.Struct, frozen=True):
     missing: bool
 
 
-Condition = Match | Missing
+class Chain(msgspec.Struct, frozen=True):
+    """A reference leads to a resource of one of the types, for which the condition behind that type holds.
+
+    http://hl7.org/fhir/R4/search.html#chaining
+    """
+
+    parameter: str
+    targets: tuple[tuple[str, "Condition"], ...]
+    canonical: bool = False  # the reference names a definition by its url
+
+
+class Has(msgspec.Struct, frozen=True):
+    """A resource of type `source`, for which the condition holds, refers here through `parameter`.
+
+    http://hl7.org/fhir/R4/search.html#has
+    """
+
+    source: str
+    parameter: str
+    condition: "Condition"
+    canonical: bool = False
+
+
+class All(msgspec.Struct, frozen=True):
+    conditions: tuple["Condition", ...]
+
+
+class AnyOf(msgspec.Struct, frozen=True):
+    conditions: tuple["Condition", ...]
+
+
+class Not(msgspec.Struct, frozen=True):
+    condition: "Condition"
+
+
+Condition = Match | Missing | Chain | Has | All | AnyOf | Not
+
+
+def inner(condition: Condition) -> tuple[Condition, ...]:
+    """Give the conditions that a condition is made of."""
+    match condition:
+        case Chain(_, targets):
+            return tuple(each for _, each in targets)
+        case Has(_, _, each) | Not(each):
+            return (each,)
+        case All(each) | AnyOf(each):
+            return each
+        case _:
+            return ()
+
+
+def matches_in(conditions: Iterable[Condition]) -> Iterator[Match]:
+    """Give every single parameter and its values, however deep it stands."""
+    for condition in conditions:
+        if isinstance(condition, Match):
+            yield condition
+        else:
+            yield from matches_in(inner(condition))
 
 
 class SortKey(msgspec.Struct, frozen=True):
@@ -93,17 +195,31 @@ class SortKey(msgspec.Struct, frozen=True):
 
 
 class Include(msgspec.Struct, frozen=True):
-    """`_include` and `_revinclude`: references of `source` through `parameter` to one of `targets` (never empty)."""
+    """`_include` and `_revinclude`: references of `source` through `parameter` to one of `targets`.
+
+    `*` stands for every type or parameter, and no target for any. `iterate` follows what was included too: http://hl7.org/fhir/R4/search.html#revinclude
+    """
 
     source: str
     parameter: str
     targets: tuple[str, ...]
+    iterate: bool = False
+
+
+class View(msgspec.Struct, frozen=True):
+    """How much of each resource is told: `_summary`, or the elements of `_elements`."""
+
+    summary: Literal["true", "text", "data"] | None = None
+    elements: frozenset[str] = frozenset()
+
+
+Contained = Literal["container", "contained"]
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
     """All conditions hold together. `used` is what the self link lists; `ignored` are parameter names."""
 
-    type: str
+    type: str  # "" where several types are searched together
     conditions: tuple[Condition, ...] = ()
     sort: tuple[SortKey, ...] = ()
     count: int = 50
@@ -114,3 +230,12 @@ class SearchQuery(msgspec.Struct, frozen=True):
     only_count: bool = False  # _summary=count or _count=0
     used: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = ()
+    view: View | None = None
+    outside: bool = True  # resources that stand for themselves: not with _contained=true
+    inside: Contained | None = None  # contained resources too, told as their containers or as themselves
+    types: tuple[
+        tuple[str, tuple[Condition, ...]], ...
+    ] = ()  # of a search over several types, with the conditions of each
+    needs_codes: bool = False  # some condition names a value set or a place in a code system
+    path: str = ""  # of a search that its type alone does not name: "Patient/1/Observation"
+    readable: frozenset[str] | None = None  # the types that may be included, None for all

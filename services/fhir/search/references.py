@@ -3,19 +3,21 @@
 from typing import Any
 
 from services.fhir.references import relative
-from services.fhir.search.keys import present_key, text_key
+from services.fhir.search.keys import canonical_key, contained_key, present_key, text_key
 from services.fhir.search.row import Row
 from services.fhir.search.tokens import identifier
 from services.fhir.search.walk import Sink
 
 
 def reference(parameter: str) -> Sink[Row]:
-    """Index what the reference names, and its identifier under `:identifier`; contained resources have no address."""
+    """Index what the reference names, and its identifier under `:identifier`; a contained resource also by its type."""
     by_identifier, present = identifier(f"{parameter}:identifier"), present_key(parameter)
 
     def sink(value: dict[str, Any], row: Row) -> None:
-        literal = value.get("reference", "#")
-        row.tokens[present if literal.startswith("#") else text_key(parameter, relative(literal, row.base))] = None
+        literal = value.get("reference")
+        row.tokens[present if literal is None else text_key(parameter, relative(literal, row.base))] = None
+        if literal is not None and literal[0] == "#" and (inside := row.contained.get(literal[1:])):
+            row.tokens[contained_key(parameter, inside)] = None
         if "identifier" in value:
             by_identifier(value["identifier"], row)
 
@@ -28,6 +30,7 @@ def canonical(parameter: str) -> Sink[Row]:
     def sink(value: str, row: Row) -> None:
         text = relative(value, row.base)
         row.tokens[text_key(parameter, text)] = None
+        row.tokens[canonical_key(parameter, text)] = None
         if "|" in text:
             row.tokens[text_key(parameter, text.partition("|")[0])] = None
 

@@ -2,21 +2,46 @@
 
 from typing import Any
 
-from services.fhir.search.keys import present_key, token_key
+from services.fhir.search.keys import of_type_key, present_key, string_key, token_key
 from services.fhir.search.row import Row
+from services.fhir.search.strings import normalize
 from services.fhir.search.walk import Sink
 
 
 def coding(parameter: str) -> Sink[Row]:
-    return _pair(parameter, "code")
+    add, add_text = _pair(parameter, "code"), text(parameter)
+
+    def sink(value: dict[str, Any], row: Row) -> None:
+        add(value, row)
+        if display := value.get("display"):
+            add_text(display, row)
+
+    return sink
 
 
 def identifier(parameter: str) -> Sink[Row]:
-    return _pair(parameter, "value")
+    """Index what the identifier says, and as what: http://hl7.org/fhir/R4/search.html#modifiers, of-type."""
+    add, add_text = _pair(parameter, "value"), text(parameter)
+
+    def sink(value: dict[str, Any], row: Row) -> None:
+        add(value, row)
+        if kind := value.get("type"):
+            _type(kind, value, row)
+
+    def _type(kind: dict[str, Any], value: dict[str, Any], row: Row) -> None:
+        if stated := kind.get("text"):
+            add_text(stated, row)
+        for each in kind.get("coding", ()):
+            if display := each.get("display"):
+                add_text(display, row)
+            if "code" in each and "value" in value:
+                row.tokens[of_type_key(parameter, each.get("system", ""), each["code"], value["value"])] = None
+
+    return sink
 
 
 def codeable_concept(parameter: str) -> Sink[Row]:
-    add, present = coding(parameter), present_key(parameter)
+    add, add_text, present = coding(parameter), text(parameter), present_key(parameter)
 
     def sink(value: dict[str, Any], row: Row) -> None:
         if codings := value.get("coding"):
@@ -24,6 +49,18 @@ def codeable_concept(parameter: str) -> Sink[Row]:
                 add(each, row)
         else:
             row.tokens[present] = None
+        if stated := value.get("text"):
+            add_text(stated, row)
+
+    return sink
+
+
+def text(parameter: str) -> Sink[Row]:
+    """Index the words beside a code, for `:text`."""
+    by_text = f"{parameter}:text"
+
+    def sink(value: str, row: Row) -> None:
+        row.strings[string_key(by_text, normalize(value))] = None
 
     return sink
 

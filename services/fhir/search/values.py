@@ -14,6 +14,7 @@ from services.fhir.search.dates import EARLIEST, LATEST, parse_range
 from services.fhir.search.escapes import split, unescape
 from services.fhir.search.query import (
     DateValue,
+    NearValue,
     NumberValue,
     Prefix,
     QuantityValue,
@@ -36,6 +37,15 @@ _EXACT = Context(prec=1500)
 _TENTH = Decimal("0.1")
 _SYSTEM_AND_CODE = 2
 _VALUE_SYSTEM_AND_CODE = 3
+_PARTS_OF_NEAR = 4
+_POLE, _ANTIMERIDIAN, _HALF_THE_EARTH = 90, 180, 20_100
+_USUALLY_NEAR = Decimal(10)
+_KILOMETRES = {
+    "km": Decimal(1),
+    "m": Decimal("0.001"),
+    "[mi_i]": Decimal("1.609344"),
+    "[mi_us]": Decimal("1.609347219"),
+}
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -63,7 +73,7 @@ def _string(text: str, reading: Reading) -> StringValue:
     return StringValue(plain, normalized)
 
 
-def _token(text: str, reading: Reading) -> TokenValue:
+def parse_token(text: str, reading: Reading) -> TokenValue:
     if reading.parameter.code == "_id":
         return TokenValue(None, unescape(text))
     parts = [unescape(part) for part in split(text, "|")]
@@ -131,6 +141,27 @@ def _quantity(text: str, reading: Reading) -> QuantityValue:
     return QuantityValue(*_measure(parts[0], reading), system or None, code or None)
 
 
+def _near(text: str, reading: Reading) -> NearValue:
+    """`latitude|longitude|distance|unit`; kilometres where no unit is named: http://hl7.org/fhir/R4/location.html#search"""
+    parts = [unescape(part).strip() for part in split(text, "|")]
+    unit = _KILOMETRES.get(parts[3] if len(parts) == _PARTS_OF_NEAR else "km")
+    if (
+        unit is None
+        or not _SYSTEM_AND_CODE <= len(parts) <= _PARTS_OF_NEAR
+        or not all(map(_NUMBER.fullmatch, parts[:3]))
+    ):
+        raise invalid(
+            reading.name,
+            "the value is latitude|longitude|distance|unit, the unit one of " + ", ".join(_KILOMETRES),
+            "格式应为 纬度|经度|距离|单位",
+        )
+    latitude, longitude = Decimal(parts[0]), Decimal(parts[1])
+    distance = _EXACT.multiply(Decimal(parts[2]), unit) if len(parts) > _SYSTEM_AND_CODE else _USUALLY_NEAR
+    if abs(latitude) > _POLE or abs(longitude) > _ANTIMERIDIAN or not 0 <= distance <= _HALF_THE_EARTH:
+        raise invalid(reading.name, "the point or the distance is not on the earth", "坐标或距离超出范围")
+    return NearValue(latitude, longitude, distance)
+
+
 def _measure(text: str, reading: Reading) -> tuple[Prefix, Decimal, Decimal, Decimal]:
     prefix, rest = _prefixed(text)
     if not _NUMBER.fullmatch(rest):
@@ -154,7 +185,8 @@ def _prefixed(text: str) -> tuple[Prefix, str]:
 
 _PARSERS: Mapping[str, Callable[[str, Reading], Value]] = {
     "string": _string,
-    "token": _token,
+    "token": parse_token,
+    "special": _near,
     "uri": _uri,
     "reference": _reference,
     "date": _date,

@@ -1,11 +1,17 @@
 """PostgreSQL's own text form of values that travel inside arrays: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO"""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, Final
 
-from services.fhir.search.index import QuantityIndex
+import msgspec
+
+from services.fhir.search.index import CompositeIndex, ContainedIndex, IndexRow, QuantityIndex, date_parameters
+
+Range = tuple[datetime, datetime]
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def array_literal(items: Iterable[str]) -> str:
@@ -18,25 +24,70 @@ def _quoted(item: str) -> str:
     return f'"{item}"'
 
 
-def ranges_literal(ranges: Sequence[tuple[datetime, datetime]]) -> str:
-    return array_literal(f'["{lo.isoformat()}","{hi.isoformat()}")' for lo, hi in ranges)
+def ranges_literal(ranges: Sequence[Range]) -> str:
+    return array_literal(_range(r) for r in ranges)
+
+
+def _range(bounds: Range) -> str:
+    return f'["{bounds[0].isoformat()}","{bounds[1].isoformat()}")'
 
 
 def quantities_literal(quantities: Sequence[QuantityIndex]) -> str | None:
     """A JSON list; bounds keep every digit as JSON numbers, an open end is null."""
-    if not quantities:
-        return None
-    return "[" + ",".join(_quantity(q) for q in quantities) + "]"
+    return _json([_quantity(q) for q in quantities])
 
 
-def _quantity(q: QuantityIndex) -> str:
-    texts = "".join(
-        f',"{key}":{json.dumps(value)}'
-        for key, value in (("s", q.system), ("c", q.code), ("u", q.unit))
-        if value is not None
-    )
-    return f'{{"p":"{q.param}","lo":{_number(q.lo)},"hi":{_number(q.hi)}{texts}}}'
+def composites_literal(composites: Sequence[CompositeIndex]) -> str | None:
+    """A JSON list; the parts of an entry by number: keys `k0`, strings `s0`, dates `d0`, quantities `q0`."""
+    return _json(_composites(composites))
 
 
-def _number(value: Decimal) -> str:
-    return str(value) if value.is_finite() else "null"
+def contained_literal(contained: Sequence[ContainedIndex]) -> str | None:
+    """A JSON list; each entry has the columns of the table of its type."""
+    return _json([{"id": c.id, "type": c.type} | _columns(c.type, c.row) for c in contained])
+
+
+def _json(entries: Sequence[Any]) -> str | None:
+    return _encode(entries).decode() if entries else None
+
+
+def _quantity(q: QuantityIndex) -> dict[str, Any]:
+    unit = {key: value for key, value in (("s", q.system), ("c", q.code), ("u", q.unit)) if value is not None}
+    return {"p": q.param, "lo": _number(q.lo), "hi": _number(q.hi), **unit}
+
+
+def _number(value: Decimal) -> Any:
+    return value if value.is_finite() else None
+
+
+def _composites(composites: Sequence[CompositeIndex]) -> list[dict[str, Any]]:
+    return [
+        {"p": c.params} | {k: v for n, part in enumerate(c.parts) for k, v in _part(n, part).items() if v}
+        for c in composites
+    ]
+
+
+def _part(n: int, part: IndexRow) -> dict[str, Any]:
+    return {
+        f"k{n}": part.tokens,
+        f"s{n}": part.strings,
+        f"d{n}": [_range(r) for d in part.dates.values() for r in d.each or [(d.lo, d.hi)]],
+        f"q{n}": [_quantity(q) for q in part.quantities],
+    }
+
+
+def _columns(resource_type: str, row: IndexRow) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "patient": row.patient,
+        "tokens": row.tokens,
+        "strings": row.strings,
+        "words": row.words,
+        "quantities": [_quantity(q) for q in row.quantities],
+        "composites": _composites(row.composites),
+    }
+    for each in date_parameters(resource_type):
+        if found := row.dates.get(each.code):
+            columns |= {f"{each.column}_lo": found.lo.isoformat(), f"{each.column}_hi": found.hi.isoformat()}
+            if found.each:
+                columns[f"{each.column}_each"] = [_range(r) for r in found.each]
+    return columns

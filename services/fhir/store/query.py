@@ -11,35 +11,17 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.search.index import patient_parameters
-from services.fhir.search.keys import exact_key, string_key, text_key, token_key
-from services.fhir.search.query import (
-    Condition,
-    Match,
-    Missing,
-    ReferenceValue,
-    SearchQuery,
-    StringValue,
-    TokenValue,
-    UriValue,
-    Value,
-)
-from services.fhir.store import ranges
+from services.fhir.search.query import Condition, Match, ReferenceValue, SearchQuery
+from services.fhir.store.conditions import clause
+from services.fhir.store.legs import legs_of, legs_statement
+from services.fhir.store.paging import behind
 from services.fhir.store.shards import shard_of
 from services.fhir.store.sorting import Order, orders_of
+from services.fhir.store.statement import RETURNED, Rows, Sql, table
 
-RETURNED: Final = "t.id, t.shard, t.version, t.updated, t.method, t.body, t.patient"
-_BY_KEYS: Final = frozenset({"token", "reference", "uri"})
+__all__ = ["RETURNED", "Rows", "Sql", "Statement", "count_statement", "orders_for", "page_statement"]
 
-
-class Sql:
-    """A statement under construction: text with `$n` and the values behind it."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def bind(self, value: Any, kind: str) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::{kind}"
+_T: Final = "t"
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -51,35 +33,59 @@ class Statement(msgspec.Struct, frozen=True):
 def page_statement(query: SearchQuery, after: Sequence[Any] | None, *, with_tokens: bool) -> Statement:
     """One page and one row more; columns `k0…` are the sort keys of a row, from which the next page's link is made."""
     sql = Sql()
-    where = _where(query, sql)
-    orders = orders_of(query)
+    if not _is_plain(query):
+        text, orders = legs_statement(query, after, sql, where, with_tokens=with_tokens)
+        return Statement(text, tuple(sql.values), orders)
+    conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
+    orders = orders_of(query, Rows(_T, query.type))
     if after is not None:
-        where.append(_behind(orders, after, sql))
+        conditions.append(behind(orders, after, sql))
     keys = "".join(f", {o.expression} AS k{n}" for n, o in enumerate(orders))
     tokens = ", t.tokens" if with_tokens else ""
     order = ", ".join(o.clause for o in orders)
     limit = sql.bind(query.count + 1, "bigint")
-    text = f'SELECT {RETURNED}{keys}{tokens} FROM fhir."{query.type.lower()}" t WHERE {" AND ".join(where)} ORDER BY {order} LIMIT {limit}'
+    text = f"SELECT {RETURNED}{keys}{tokens} FROM {table(query.type)} t WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {limit}"
     return Statement(text, tuple(sql.values), orders)
 
 
 def count_statement(query: SearchQuery) -> Statement:
     sql = Sql()
-    where = " AND ".join(_where(query, sql))
-    return Statement(f'SELECT count(*) FROM fhir."{query.type.lower()}" t WHERE {where}', tuple(sql.values), ())
+    if _is_plain(query):
+        conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
+        text = f"SELECT count(*) FROM {table(query.type)} t WHERE {' AND '.join(conditions)}"
+    else:
+        counts = (f"(SELECT count(*) FROM {leg.source(sql, where)})" for leg in legs_of(query))
+        text = f"SELECT {' + '.join(counts)}"
+    return Statement(text, tuple(sql.values), ())
 
 
-def _where(query: SearchQuery, sql: Sql) -> list[str]:
-    bound = next((c for c in query.conditions if _bound_patient(query.type, c)), None)
-    where = ["NOT t.deleted"]
+def orders_for(query: SearchQuery) -> tuple[str, ...]:
+    """The SQL types of the keys by which a page continues."""
+    if _is_plain(query):
+        return tuple(o.kind for o in orders_of(query, Rows(_T, query.type)))
+    return tuple(o.kind for o in legs_of(query)[0].orders(query))
+
+
+def _is_plain(query: SearchQuery) -> bool:
+    return bool(query.type) and query.outside and query.inside is None
+
+
+def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: Sql) -> list[str]:
+    """What the rows of a search answer; `rows` that are contained have neither patient nor shard of their own."""
+    if rows.container:
+        return [clause(c, rows, sql) for c in conditions]
+    found = [rows.live]
+    bound = next((c for c in conditions if _bound_patient(resource_type, c)), None)
     if bound is not None:
-        patient = _bound_patient(query.type, bound)
-        where += [f"t.patient = {sql.bind(patient, 'text')}", f"t.shard = {sql.bind(shard_of(str(patient)), 'bigint')}"]
-    for condition in query.conditions:
+        patient = _bound_patient(resource_type, bound)
+        shard = sql.bind(patient, "text"), sql.bind(shard_of(str(patient)), "bigint")
+        found += [f"{rows.name}.patient = {shard[0]}", f"{rows.name}.shard = {shard[1]}"]
+        rows = msgspec.structs.replace(rows, few=True)
+    for condition in conditions:
         if condition is not bound:
-            clause = _condition(query.type, condition, sql)
-            where.append(f"({clause}) IS TRUE" if bound is not None else clause)
-    return where
+            text = clause(condition, rows, sql)
+            found.append(f"({text}) IS TRUE" if bound is not None else text)
+    return found
 
 
 def _bound_patient(resource_type: str, condition: Condition) -> str | None:
@@ -98,89 +104,3 @@ def _bound_patient(resource_type: str, condition: Condition) -> str | None:
         return None
     kind, _, patient = value.references[0].partition("/")
     return patient if kind == "Patient" and "/" not in patient else None
-
-
-# ---- one condition --------------------------------------------------------------------------------------------------------
-
-
-def _condition(resource_type: str, condition: Condition, sql: Sql) -> str:
-    if isinstance(condition, Missing):
-        present = _present(condition, sql)
-        return f"NOT ({present})" if condition.missing else present
-    if condition.parameter == "_id":
-        return f"t.id = ANY({sql.bind([v.code for v in condition.values if isinstance(v, TokenValue)], 'text[]')})"
-    if condition.parameter == "_lastUpdated":
-        return ranges.any_of(condition.values, lambda v: ranges.instant("t.updated", v, sql))
-    if condition.type in _BY_KEYS:
-        return _keys_clause(condition, [k for v in condition.values for k in _keys(condition.parameter, v)], sql)
-    if condition.type == "string":
-        return _string_clause(condition, sql)
-    return ranges.clause(resource_type, condition, sql)
-
-
-def _keys_clause(condition: Match, keys: list[str], sql: Sql) -> str:
-    clause = f"t.tokens && {sql.bind(keys, 'text[]')}"
-    return f"NOT ({clause})" if condition.modifier == "not" else clause
-
-
-def _keys(parameter: str, value: Value) -> tuple[str, ...]:
-    match value:
-        case TokenValue(system, code):
-            return (token_key(parameter, system, code),)
-        case ReferenceValue(references):
-            return tuple(text_key(parameter, r) for r in references)
-        case UriValue(uri):
-            return (text_key(parameter, uri),)
-        case _:
-            raise TypeError(type(value).__name__)
-
-
-def _string_clause(condition: Match, sql: Sql) -> str:
-    values = [v for v in condition.values if isinstance(v, StringValue)]
-    match condition.modifier:
-        case "exact":
-            return f"t.tokens && {sql.bind([exact_key(condition.parameter, v.text) for v in values], 'text[]')}"
-        case "contains":
-            patterns = [f"{string_key(condition.parameter, '')}%{_like(v.normalized)}%" for v in values]
-            return f"EXISTS (SELECT FROM unnest(t.strings) s WHERE s LIKE ANY({sql.bind(patterns, 'text[]')}))"
-        case _:
-            lexemes = " | ".join(f"{_lexeme(string_key(condition.parameter, v.normalized))}:*" for v in values)
-            return f"array_to_tsvector(t.strings) @@ {sql.bind(lexemes, 'text')}::tsquery"
-
-
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _lexeme(text: str) -> str:
-    """Quoted for `tsquery`: https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY"""
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _present(condition: Missing, sql: Sql) -> str:
-    if condition.parameter in ("_id", "_lastUpdated"):
-        return "true"
-    if condition.type in _BY_KEYS:
-        starts = sql.bind([f"{condition.parameter}=", f"{condition.parameter}:"], "text[]")
-        return f"EXISTS (SELECT FROM unnest(t.tokens) k, unnest({starts}) p WHERE starts_with(k, p))"
-    if condition.type == "string":
-        return f"EXISTS (SELECT FROM unnest(t.strings) s WHERE starts_with(s, {sql.bind(string_key(condition.parameter, ''), 'text')}))"
-    return ranges.present(condition, sql)
-
-
-# ---- the next page --------------------------------------------------------------------------------------------------------
-
-
-def _behind(orders: tuple[Order, ...], after: Sequence[Any], sql: Sql) -> str:
-    """Rows that sort after the last one of the page before: equal in the first keys and behind in the next, nulls last."""
-    alternatives, equal = [], []
-    for order, value in zip(orders, after, strict=True):
-        if value is None:
-            equal.append(f"{order.expression} IS NULL")
-            continue
-        bound = sql.bind(value, order.kind)
-        sign = "<" if order.descending else ">"
-        behind = f"{order.expression} {sign} {bound}" + ("" if order.unique else f" OR {order.expression} IS NULL")
-        alternatives.append(" AND ".join([*equal, f"({behind})"]))
-        equal.append(f"{order.expression} = {bound}")
-    return "(" + " OR ".join(alternatives) + ")"

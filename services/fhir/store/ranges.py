@@ -6,17 +6,14 @@ values stand in `…_each`, which is null as long as there is only one.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final, Protocol
+from typing import Final
 
 from services.fhir.search.index import date_parameters
-from services.fhir.search.query import DateValue, Match, Missing, NumberValue, QuantityValue, Value
+from services.fhir.search.query import DateValue, Match, Missing, NearValue, NumberValue, QuantityValue, Value
+from services.fhir.store.statement import Rows, Sql
 
-
-class Binder(Protocol):
-    def bind(self, value: object, kind: str) -> str: ...
-
-
-_QUANTITIES: Final = "jsonb_to_recordset(t.quantities) AS q (p text, lo numeric, hi numeric, s text, c text, u text)"
+_QUANTITY: Final = "(p text, lo numeric, hi numeric, s text, c text, u text)"
+_EARTH_KM: Final = "6371.0088"
 
 _DATE_PREFIXES: Final = {
     "eq": "({lo} >= {start} AND {hi} <= {end})",
@@ -35,33 +32,32 @@ def any_of(values: Sequence[Value], clause: Callable[[Value], str]) -> str:
     return "(" + " OR ".join(clause(v) for v in values) + ")"
 
 
-def clause(resource_type: str, condition: Match, sql: Binder) -> str:
+def clause(condition: Match, rows: Rows, sql: Sql) -> str:
     if condition.type == "date":
-        return any_of(condition.values, lambda v: _date(resource_type, condition.parameter, v, sql))
-    return any_of(condition.values, lambda v: _quantity(condition.parameter, v, sql))
+        return any_of(condition.values, lambda v: _date(condition.parameter, v, rows, sql))
+    return any_of(condition.values, lambda v: _entry(condition.parameter, v, rows, sql))
 
 
-def present(condition: Missing, sql: Binder) -> str:
+def present(condition: Missing, rows: Rows, sql: Sql) -> str:
     if condition.type == "date":
-        return f't."{condition.parameter.replace("-", "_")}_lo" IS NOT NULL'
-    return f"EXISTS (SELECT FROM {_QUANTITIES} WHERE q.p = {sql.bind(condition.parameter, 'text')})"
+        return f'{rows.name}."{_columns(rows.type)[condition.parameter][0]}_lo" IS NOT NULL'
+    return f"EXISTS (SELECT FROM {_entries(rows)} WHERE q.p = {sql.bind(condition.parameter, 'text')})"
 
 
-def instant(expression: str, value: Value, sql: Binder) -> str:
+def instant(expression: str, value: Value, sql: Sql) -> str:
     """`_lastUpdated` is a point in time, so the btree on it serves every prefix but `ne`."""
-    return _compare(_as_date(value), expression, f"{expression} + interval '1 millisecond'", sql)
+    return compare_dates(_as_date(value), expression, f"{expression} + interval '1 millisecond'", sql)
 
 
-def _date(resource_type: str, parameter: str, value: Value, sql: Binder) -> str:
+def _date(parameter: str, value: Value, rows: Rows, sql: Sql) -> str:
     wanted = _as_date(value)
-    column, repeats = _columns(resource_type)[parameter]
-    bounds = _compare(wanted, f't."{column}_lo"', f't."{column}_hi"', sql)
+    column, repeats = _columns(rows.type)[parameter]
+    stem = f'{rows.name}."{column}'
+    bounds = compare_dates(wanted, f'{stem}_lo"', f'{stem}_hi"', sql)
     if not repeats:
         return bounds
-    each = _compare(wanted, "lower(e)", "upper(e)", sql)
-    return (
-        f'((t."{column}_each" IS NULL AND {bounds}) OR EXISTS (SELECT FROM unnest(t."{column}_each") e WHERE {each}))'
-    )
+    each = compare_dates(wanted, "lower(e)", "upper(e)", sql)
+    return f'(({stem}_each" IS NULL AND {bounds}) OR EXISTS (SELECT FROM unnest({stem}_each") e WHERE {each}))'
 
 
 @cache
@@ -75,7 +71,7 @@ def _as_date(value: Value) -> DateValue:
     return value
 
 
-def _compare(wanted: DateValue, lo: str, hi: str, sql: Binder) -> str:
+def compare_dates(wanted: DateValue, lo: str, hi: str, sql: Sql) -> str:
     """`lo` and `hi` are the resource's half-open range, `start` and `end` the search's."""
     template = _DATE_PREFIXES[wanted.prefix]
     start = sql.bind(wanted.lo, "timestamptz") if "{start}" in template else ""
@@ -83,19 +79,35 @@ def _compare(wanted: DateValue, lo: str, hi: str, sql: Binder) -> str:
     return template.format(lo=lo, hi=hi, start=start, end=end)
 
 
-def _quantity(parameter: str, value: Value, sql: Binder) -> str:
+def _entries(rows: Rows) -> str:
+    return f"jsonb_to_recordset({rows.name}.quantities) AS q {_QUANTITY}"
+
+
+def _entry(parameter: str, value: Value, rows: Rows, sql: Sql) -> str:
+    named = f"q.p = {sql.bind(parameter, 'text')}"
+    return f"EXISTS (SELECT FROM {_entries(rows)} WHERE {named} AND {_compare(value, sql)})"
+
+
+def among(value: Value, entries: str, sql: Sql) -> str:
+    """The same over a JSON list of a composite's part."""
+    return f"EXISTS (SELECT FROM jsonb_to_recordset({entries}) AS q {_QUANTITY} WHERE {_compare(value, sql)})"
+
+
+def _compare(value: Value, sql: Sql) -> str:
+    if isinstance(value, NearValue):
+        return _near(value, sql)
     if not isinstance(value, NumberValue | QuantityValue):
         raise TypeError(type(value).__name__)
-    conditions = [f"q.p = {sql.bind(parameter, 'text')}", _compare_number(value, sql)]
+    conditions = [_compare_number(value, sql)]
     if isinstance(value, QuantityValue) and value.code is not None:
         code = sql.bind(value.code, "text")
         conditions.append(f"q.c = {code}" if value.system else f"(q.c = {code} OR q.u = {code})")
     if isinstance(value, QuantityValue) and value.system:
         conditions.append(f"q.s = {sql.bind(value.system, 'text')}")
-    return f"EXISTS (SELECT FROM {_QUANTITIES} WHERE {' AND '.join(conditions)})"
+    return " AND ".join(conditions)
 
 
-def _compare_number(value: NumberValue | QuantityValue, sql: Binder) -> str:
+def _compare_number(value: NumberValue | QuantityValue, sql: Sql) -> str:
     """`eq ne ap` by the implicit range of the search value, the others by its exact value; an open end is unbounded."""
     lo, hi = "coalesce(q.lo, '-Infinity')", "coalesce(q.hi, 'Infinity')"
     if value.prefix in ("eq", "ne", "ap"):
@@ -112,3 +124,14 @@ def _compare_number(value: NumberValue | QuantityValue, sql: Binder) -> str:
         "sa": f"{lo} > {exact}",
         "eb": f"{hi} < {exact}",
     }[value.prefix]
+
+
+def _near(value: NearValue, sql: Sql) -> str:
+    """The great-circle distance by the haversine; `lo` is the latitude, `hi` the longitude."""
+    latitude = f"radians({sql.bind(value.latitude, 'numeric')}::float8)"
+    longitude = f"radians({sql.bind(value.longitude, 'numeric')}::float8)"
+    haversine = (
+        f"sin((radians(q.lo::float8) - {latitude}) / 2) ^ 2 + cos(radians(q.lo::float8)) * cos({latitude}) "
+        f"* sin((radians(q.hi::float8) - {longitude}) / 2) ^ 2"
+    )
+    return f"2 * {_EARTH_KM} * asin(sqrt(least(1, {haversine}))) <= {sql.bind(value.kilometres, 'numeric')}::float8"

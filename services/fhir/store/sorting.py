@@ -7,6 +7,7 @@ import msgspec
 from services.fhir.search.index import date_parameters
 from services.fhir.search.keys import string_key
 from services.fhir.search.query import SearchQuery, SortKey
+from services.fhir.store.statement import Rows
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -26,37 +27,40 @@ class Order(msgspec.Struct, frozen=True):
 _WITHOUT_SYSTEM: Final = r"([^|\\]|\\[|\\])*$"  # `|` in a code is escaped, so a bare one ends a system (search/keys.py)
 
 
-def orders_of(query: SearchQuery) -> tuple[Order, ...]:
+def orders_of(query: SearchQuery, rows: Rows) -> tuple[Order, ...]:
     """The wanted keys, and the id behind them, so that no two rows are equal and paging is stable."""
-    return (*(_order(query.type, key) for key in query.sort if key.parameter != "_id"), _tie_breaker(query))
+    keys = (_order(key, rows) for key in query.sort if key.parameter != "_id")
+    return (*keys, _tie_breaker(query, rows.container or rows.name))
 
 
-def _tie_breaker(query: SearchQuery) -> Order:
+def _tie_breaker(query: SearchQuery, name: str) -> Order:
     descending = any(key.parameter == "_id" and key.descending for key in query.sort)
-    return Order("t.id", "text", descending=descending, unique=True)
+    return Order(f"{name}.id", "text", descending=descending, unique=True)
 
 
-def _order(resource_type: str, key: SortKey) -> Order:
+def _order(key: SortKey, rows: Rows) -> Order:
     if key.parameter == "_lastUpdated":
-        return Order("t.updated", "timestamptz", key.descending, unique=True)
-    pick = "max" if key.descending else "min"
+        return Order(rows.updated, "timestamptz", key.descending, unique=True)
+    pick, name = "max" if key.descending else "min", rows.name
     match key.type:
         case "date":
-            return Order(f't."{_date_column(resource_type, key)}"', "timestamptz", key.descending)
+            return Order(f'{name}."{_date_column(rows.type, key)}"', "timestamptz", key.descending)
         case "string":
             return Order(
-                f"(SELECT {pick}(s) FROM unnest(t.strings) s WHERE starts_with(s, {_quoted(string_key(key.parameter, ''))}))",
+                f"(SELECT {pick}(s) FROM unnest({name}.strings) s WHERE starts_with(s, {_quoted(string_key(key.parameter, ''))}))",
                 "text",
                 key.descending,
             )
         case "number" | "quantity":
             return Order(
-                f"(SELECT {pick}(q.lo) FROM jsonb_to_recordset(t.quantities) AS q (p text, lo numeric) WHERE q.p = {_quoted(key.parameter)})",
+                f"(SELECT {pick}(q.lo) FROM jsonb_to_recordset({name}.quantities) AS q (p text, lo numeric) WHERE q.p = {_quoted(key.parameter)})",
                 "numeric",
                 key.descending,
             )
         case _:
-            return Order(f"(SELECT {pick}(k) FROM unnest(t.tokens) k WHERE {_plain_key(key)})", "text", key.descending)
+            return Order(
+                f"(SELECT {pick}(k) FROM unnest({name}.tokens) k WHERE {_plain_key(key)})", "text", key.descending
+            )
 
 
 def _date_column(resource_type: str, key: SortKey) -> str:

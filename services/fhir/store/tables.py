@@ -1,8 +1,9 @@
 """The tables of schema `fhir`: one per resource type, and four that all types share (docs/adr/0003, docs/adr/0005).
 
 A resource's index lies in its own row. `tokens` holds token, reference, uri and boolean values with their parameter, under GIN;
-`strings` the normalised string parts, under GIN as lexemes, so that a prefix of any length is an index scan; `quantities` numbers and
-quantities; each date parameter has its bounds as columns. `shard` is in every primary key and is never updated.
+`strings` the normalised string parts and the texts of codes, `words` those of a full text search, both under GIN as lexemes, so that a
+prefix of any length is an index scan; `quantities` numbers and quantities; `composites` values that stand together; `contained` the index
+of the resources inside; each date parameter has its bounds as columns. `shard` is in every primary key and is never updated.
 """
 
 from functools import cache
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE
 
 from services.fhir.definitions import resource_types
-from services.fhir.search.index import date_parameters, patient_parameter, quantity_parameters, string_parameters
+from services.fhir.search.index import date_parameters, patient_parameter
 
 SCHEMA: Final = "fhir"
 UNSTORED: Final = frozenset(
@@ -68,16 +69,19 @@ def resource_table(resource_type: str) -> Table:
         Column("body", Text),
         Column("patient", _BYTEWISE),
         Column("tokens", ARRAY(_BYTEWISE), nullable=False),
-        *([Column("strings", ARRAY(_BYTEWISE), nullable=False)] if string_parameters(resource_type) else []),
-        *([Column("quantities", JSONB)] if quantity_parameters(resource_type) else []),
+        Column("strings", ARRAY(_BYTEWISE), nullable=False),
+        Column("words", ARRAY(_BYTEWISE), nullable=False),
+        Column("quantities", JSONB),
+        Column("composites", JSONB),
+        Column("contained", JSONB),
         *(Column(f"{d.column}_{end}", _INSTANT) for d in dates for end in ("lo", "hi")),
         *(Column(f"{d.column}_each", ARRAY(TSTZRANGE)) for d in dates if d.repeats),
         PrimaryKeyConstraint("id", "shard", name=f"{name}_pkey"),
     )
     Index(f"{name}_updated", table.c.updated, table.c.id)
     Index(f"{name}_tokens", table.c.tokens, postgresql_using="gin")
-    if "strings" in table.c:
-        Index(f"{name}_strings", func.array_to_tsvector(table.c.strings), postgresql_using="gin")
+    lexemes = (func.array_to_tsvector(table.c.strings), func.array_to_tsvector(table.c.words))
+    Index(f"{name}_strings", *lexemes, postgresql_using="gin")
     if patient_parameter(resource_type) not in (None, "_id"):
         timeline = [table.c[f"{timeline_column(resource_type)}_lo"].desc().nulls_last()] if dates else []
         Index(f"{name}_patient", table.c.patient, *timeline, table.c.id, postgresql_where=text("NOT deleted"))

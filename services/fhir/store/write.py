@@ -14,8 +14,14 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from services.fhir.search.index import date_parameters, quantity_parameters, string_parameters
-from services.fhir.store.literals import array_literal, quantities_literal, ranges_literal
+from services.fhir.search.index import date_parameters
+from services.fhir.store.literals import (
+    array_literal,
+    composites_literal,
+    contained_literal,
+    quantities_literal,
+    ranges_literal,
+)
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
 
@@ -140,8 +146,11 @@ def _columns(resource_type: str) -> tuple[tuple[str, str, str], ...]:
         ("body", "text", "text"),
         ("patient", "text", "text"),
         ("tokens", "text[]", "text"),
-        *([("strings", "text[]", "text")] if string_parameters(resource_type) else []),
-        *([("quantities", "jsonb", "text")] if quantity_parameters(resource_type) else []),
+        ("strings", "text[]", "text"),
+        ("words", "text[]", "text"),
+        ("quantities", "jsonb", "text"),
+        ("composites", "jsonb", "text"),
+        ("contained", "jsonb", "text"),
         *((f"{d.column}_{end}", "timestamptz", "timestamptz") for d in dates for end in ("lo", "hi")),
         *((f"{d.column}_each", "tstzrange[]", "text") for d in dates if d.repeats),
     )
@@ -206,12 +215,11 @@ def _arguments(resource_type: str, rows: Sequence[Write]) -> list[list[Any]]:
         [w.body for w in rows],
         [w.patient for w in rows],
         [array_literal(i.tokens) if i else "{}" for i in indexes],
-        *([[array_literal(i.strings) if i else "{}" for i in indexes]] if string_parameters(resource_type) else []),
-        *(
-            [[quantities_literal(i.quantities) if i else None for i in indexes]]
-            if quantity_parameters(resource_type)
-            else []
-        ),
+        [array_literal(i.strings) if i else "{}" for i in indexes],
+        [array_literal(i.words) if i else "{}" for i in indexes],
+        [quantities_literal(i.quantities) if i else None for i in indexes],
+        [composites_literal(i.composites) if i else None for i in indexes],
+        [contained_literal(i.contained) if i else None for i in indexes],
         *([getattr(f, end) if f else None for f in per_row] for per_row in found for end in ("lo", "hi")),
         *(
             [ranges_literal(f.each) if f and f.each else None for f in per_row]

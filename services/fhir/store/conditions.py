@@ -1,0 +1,90 @@
+"""One condition of a search as SQL: http://hl7.org/fhir/R4/search.html"""
+
+from typing import Final
+
+from services.fhir.search.keys import string_key
+from services.fhir.search.query import All, AnyOf, Chain, Condition, Has, Match, Missing, Not, TokenValue
+from services.fhir.store import ranges
+from services.fhir.store.chains import chain_clause, has_clause, hierarchy_clause
+from services.fhir.store.composites import composite_clause
+from services.fhir.store.keys import keys_of
+from services.fhir.store.statement import Rows, Sql
+from services.fhir.store.texts import below_clause, string_clause, words_clause
+
+_BY_TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})  # interactions/codes.py makes codes of them
+_BY_KEYS: Final = frozenset({"token", "reference", "uri"})
+
+
+def clause(condition: Condition, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 - one for each kind
+    match condition:
+        case Match():
+            return _match(condition, rows, sql)
+        case Missing():
+            present = _present(condition, rows, sql)
+            return f"NOT ({present})" if condition.missing else present
+        case Chain():
+            return chain_clause(condition, rows, sql, clause)
+        case Has():
+            return has_clause(condition, rows, sql, clause)
+        case Not(inner):
+            return f"({clause(inner, rows, sql)}) IS NOT TRUE"
+        case All(inside):
+            return "(" + " AND ".join(clause(each, rows, sql) for each in inside) + ")"
+        case AnyOf(inside):
+            return _any_of(inside, rows, sql)
+
+
+def _match(condition: Match, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 - one for each kind
+    if condition.parameter == "_id":
+        return _ids(condition, rows, sql)
+    if condition.parameter == "_lastUpdated":
+        return ranges.any_of(condition.values, lambda v: ranges.instant(rows.updated, v, sql))
+    if condition.modifier == "below" and condition.type == "uri":
+        return below_clause(condition, rows, sql)
+    if condition.type == "token" and condition.modifier in _BY_TERMINOLOGY:
+        raise TypeError(f"{condition.parameter}:{condition.modifier} has not been resolved to codes")
+    if condition.modifier in ("above", "below"):
+        return hierarchy_clause(condition, rows, sql)
+    if condition.type in _BY_KEYS:
+        found = f"{rows.name}.tokens && {sql.bind(_keys(condition), 'text[]')}"
+        return f"NOT ({found})" if condition.modifier == "not" else found
+    if condition.type == "string":
+        return string_clause(condition, rows, sql)
+    if condition.type == "text":
+        return words_clause(condition, rows, sql)
+    if condition.type == "composite":
+        return composite_clause(condition, rows, sql)
+    return ranges.clause(condition, rows, sql)
+
+
+def _keys(condition: Match) -> list[str]:
+    return [key for value in condition.values for key in keys_of(condition.parameter, value)]
+
+
+def _ids(condition: Match, rows: Rows, sql: Sql) -> str:
+    ids = [v.code for v in condition.values if isinstance(v, TokenValue)]
+    found = f"{rows.name}.id = ANY({sql.bind(ids, 'text[]')})"
+    return f"NOT ({found})" if condition.modifier == "not" else found
+
+
+def _any_of(inside: tuple[Condition, ...], rows: Rows, sql: Sql) -> str:
+    """What is found by its key is found in one look: the parameters of a compartment."""
+    by_key = [
+        c for c in inside if isinstance(c, Match) and c.type in _BY_KEYS and c.modifier is None and c.parameter != "_id"
+    ]
+    keys = [key for each in by_key for key in _keys(each)]
+    found = [f"{rows.name}.tokens && {sql.bind(keys, 'text[]')}"] if keys else []
+    found += [clause(each, rows, sql) for each in inside if each not in by_key]
+    return "(" + " OR ".join(found) + ")"
+
+
+def _present(condition: Missing, rows: Rows, sql: Sql) -> str:
+    if condition.parameter in ("_id", "_lastUpdated"):
+        return "true"
+    if condition.type in _BY_KEYS:
+        starts = sql.bind([f"{condition.parameter}=", f"{condition.parameter}:"], "text[]")
+        return f"EXISTS (SELECT FROM unnest({rows.name}.tokens) k, unnest({starts}) p WHERE starts_with(k, p))"
+    if condition.type == "string":
+        start = sql.bind(string_key(condition.parameter, ""), "text")
+        return f"EXISTS (SELECT FROM unnest({rows.name}.strings) s WHERE starts_with(s, {start}))"
+    return ranges.present(condition, rows, sql)
