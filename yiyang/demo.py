@@ -10,7 +10,7 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -64,7 +64,8 @@ def _play_on_own_server(arguments: Namespace) -> int:
             code = _play(base, installation(arguments), add)
         if code == 0 and not arguments.once:
             print(f"\n服务仍在运行 · the server stays: {base}  （Ctrl-C 停止 · to stop）", flush=True)
-            server.wait()
+            with suppress(KeyboardInterrupt):
+                return server.wait()
     return code
 
 
@@ -128,13 +129,14 @@ def _registering(arguments: Namespace) -> Iterator[Register]:
 def _own_server(arguments: Namespace) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """`yiyang up` as a process of its own, with none of the settings of another server that may be set here."""
     command = [sys.executable, "-m", "yiyang", "up", "--port", str(_free_port(PORT)), "--data", str(arguments.data)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("YIYANG_")}
     if arguments.database:
         command += ["--database", arguments.database]
     server = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("YIYANG_")},
+        env={**clean, "YIYANG_LOG_LEVEL": "warning"},
         preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, it takes no lock
     )
     try:

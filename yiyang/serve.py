@@ -3,13 +3,13 @@
 import os
 from argparse import Namespace
 
-from pydantic import ValidationError
 from uvicorn import Server
 
 from gateway.settings import GatewaySettings
 from services.kit.settings import ServiceSettings
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.composition import GATEWAY, SERVICE, SERVICES
+from yiyang.settings import check_settings
 from yiyang.up import add_listen, listen, server_config
 
 CHOICES = (*SERVICES, GATEWAY)
@@ -26,17 +26,8 @@ def run(arguments: Namespace) -> int:
     if arguments.service not in CHOICES:
         raise CommandError("请指明服务", f"name one of {', '.join(CHOICES)}, or set SERVICE")
     os.environ[SERVICE] = arguments.service
-    _check_settings(arguments.service)
+    check_settings(GatewaySettings if arguments.service == GATEWAY else ServiceSettings)
     with listen(arguments.host, arguments.port) as door:
         server = Server(server_config("yiyang.composition:deployable"))
         server.run(sockets=[door])
     return 0 if server.started else 1
-
-
-def _check_settings(service: str) -> None:
-    """Say which variables are missing or wrong, before anything starts."""
-    try:
-        GatewaySettings() if service == GATEWAY else ServiceSettings()
-    except ValidationError as error:
-        wrong = "; ".join(f"YIYANG_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-        raise CommandError("配置有误", f"wrong settings: {wrong}") from error

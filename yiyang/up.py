@@ -14,10 +14,13 @@ from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from gateway.settings import GatewaySettings
+from services.kit.settings import ServiceSettings
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.composition import SUPERVISOR
 from yiyang.place import add_place, configured_database, installation, start, upgrade
 from yiyang.postgres import Cluster, ClusterError
+from yiyang.settings import check_settings
 
 OWN_SECONDS: Final = 10
 PORT_SECONDS: Final = 5
@@ -54,6 +57,7 @@ def run(arguments: Namespace) -> int:
             url = cluster.url
         upgrade(url)
         _tell_workers(arguments, url, door.getsockname()[1])
+        check_settings(ServiceSettings, GatewaySettings)
         stopping = threading.Event()
         watcher = threading.Thread(target=_watch, args=(cluster, door.getsockname(), stopping), daemon=True)
         watcher.start()
