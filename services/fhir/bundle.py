@@ -6,8 +6,11 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.fhir.headers import Return
+from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.store.rows import Stored, instant
 
+SAVED: Final = operation_outcome([Issue("information", "informational", "Stored", "已保存")])
 REASONS: Final = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 
@@ -56,19 +59,20 @@ def history_entry(stored: Stored, base: str) -> str:
     )
 
 
-def write_entry(stored: Stored | None, base: str, *, with_resource: bool) -> str:
+def write_entry(stored: Stored | None, base: str, preferred: Return) -> str:
     """The answer to one write of a transaction; None for a deletion of what was not there."""
     if stored is None:
         return '{"response":{"status":"204 No Content"}}'
     status = 204 if stored.is_deleted else 201 if stored.is_created else 200
     resource = (
         f'"fullUrl":"{base}/{stored.type}/{stored.id}","resource":{stored.body},'
-        if with_resource and stored.body
+        if preferred == "representation" and stored.body
         else ""
     )
+    outcome = f',"outcome":{SAVED.decode()}' if preferred == "OperationOutcome" else ""
     return (
         f'{{{resource}"response":{{"status":"{status} {REASONS[status]}","location":"{stored.type}/{stored.id}/_history/{stored.version}",'
-        f'"etag":{text(stored.etag)},"lastModified":"{instant(stored.updated)}"}}}}'
+        f'"etag":{text(stored.etag)},"lastModified":"{instant(stored.updated)}"{outcome}}}}}'
     )
 
 

@@ -62,12 +62,12 @@ def check_charset(content_type: str) -> None:
         raise unsupported_media("FHIR JSON is UTF-8", text="内容必须使用 UTF-8 编码")
 
 
-def preferred_return(prefer: str) -> Return:
+def preferred_return(prefer: str, default: Return = "representation") -> Return:
     """http://hl7.org/fhir/R4/http.html#return; what is not understood is not preferred."""
     for wanted in RETURNS:
         if f"return={wanted}" in prefer:
             return wanted
-    return "representation"
+    return default
 
 
 def is_strict(prefer: str) -> bool:

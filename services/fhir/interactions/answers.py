@@ -1,11 +1,10 @@
 """Answers that several interactions give alike: http://hl7.org/fhir/R4/http.html#general"""
 
+from services.fhir.bundle import SAVED
 from services.fhir.headers import http_date, preferred_return
-from services.fhir.outcomes import FhirError, Issue, gone, not_found, operation_outcome
+from services.fhir.outcomes import FhirError, gone, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.store.rows import Stored
-
-_SAVED = Issue("information", "informational", "Stored", "已保存")
 
 
 def unknown(resource_type: str) -> FhirError:
@@ -36,6 +35,6 @@ def of_write(request: FhirRequest, stored: Stored, base: str) -> Answer:
         case "minimal":
             return Answer(status, b"", headers)
         case "OperationOutcome":
-            return Answer(status, operation_outcome([_SAVED]), headers)
+            return Answer(status, SAVED, headers)
         case _:
             return Answer(status, (stored.body or "").encode(), headers)

@@ -9,5 +9,7 @@ from services.fhir.service import Service
 
 async def post_bundle(request: FhirRequest, service: Service) -> Answer:
     request.check_json_body()
-    kind, entries = open_envelope(request.body, service.base, service.max_entries)
-    return await (transaction if kind == "transaction" else batch)(request, service, entries)
+    envelope = open_envelope(request.body, service.base, service.max_entries)
+    if envelope.kind == "transaction":
+        return await transaction(request, service, envelope.entries)
+    return await batch(request, service, envelope)

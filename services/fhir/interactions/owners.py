@@ -46,14 +46,15 @@ async def with_all_types(service: Service) -> Service:
     return msgspec.structs.replace(service, served=types)
 
 
-async def prepare_all(
-    intents: Mapping[int, Intent], caller: Caller, store: Store, service: Service
-) -> dict[int, Write | None]:
-    """Prepare each intent at its owner; the first refusal is raised, named by its entry."""
+async def prepare_all(intents: Mapping[int, Intent], caller: Caller, service: Service) -> dict[int, Write | None]:
+    """Prepare each intent at its owner; the first refusal is raised, named by its entry.
+
+    To be called without a connection in hand: each owner takes one of its own, in this process from the same pool.
+    """
     by_owner: dict[str, dict[int, Intent]] = defaultdict(dict)
     for n, intent in intents.items():
         by_owner[await _owner(intent.type, n, service)][n] = intent
-    replies = await asyncio.gather(*(_ask(owner, part, caller, store, service) for owner, part in by_owner.items()))
+    replies = await asyncio.gather(*(_ask(owner, part, caller, service) for owner, part in by_owner.items()))
     refusals = [r for r in replies if isinstance(r, Refused)]
     if refusals:
         first = min(refusals, key=lambda r: r.index)
@@ -69,11 +70,9 @@ async def _owner(resource_type: str, index: int, service: Service) -> str:
     return owner
 
 
-async def _ask(
-    owner: str, intents: dict[int, Intent], caller: Caller, store: Store, service: Service
-) -> Prepared | Refused:
+async def _ask(owner: str, intents: dict[int, Intent], caller: Caller, service: Service) -> Prepared | Refused:
     if owner == service.name:
-        return await _prepare_here(intents, store, service)
+        return await service.stores.reading(lambda store: _prepare_here(intents, store, service))
     body = msgspec.msgpack.encode(intents)
     signature = sign(caller, "POST", PREPARE, body, service.internal_key, service.clock.seconds())
     answer = await service.peers.call(owner, "POST", PREPARE, [(HEADER.encode(), signature.encode())], body)

@@ -1,10 +1,11 @@
 """The transaction interaction: all or nothing, across owners: http://hl7.org/fhir/R4/http.html#transaction (docs/adr/0001)
 
-The coordinator gives each new resource its id and resolves the references between entries; each owner prepares the versions of its types
-and writes nothing; then one commit writes them all. When another commit came first, all of it is done again on what is there now.
+The coordinator finds what criteria match, gives each new resource its id and resolves the references between entries; each owner prepares
+the versions of its types and writes nothing; then one commit writes them all. When another commit came first, all of it is done again on
+what is there now. No connection is held while a peer is asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,120 +13,217 @@ from services.fhir import audit
 from services.fhir.bundle import bundle, write_entry
 from services.fhir.headers import preferred_return
 from services.fhir.interactions import batch, owners
+from services.fhir.interactions.conditional import Found, check_may_search, check_still_there, look, settle
 from services.fhir.interactions.envelope import Entry, at_entry, in_processing_order
+from services.fhir.interactions.links import (
+    Links,
+    Places,
+    assigned_ids,
+    conditional_references,
+    referenced_type,
+    resolve,
+    with_places,
+)
 from services.fhir.interactions.prepare import Intent
 from services.fhir.outcomes import FhirError, bad_request
-from services.fhir.references import rewriter
+from services.fhir.patch import patch_in_entry
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.search.index import patient_reference
 from services.fhir.service import Service
-from services.fhir.store.rows import AuditRow, Stored
-from services.fhir.store.shards import new_id, shard_of
+from services.fhir.store.rows import Stored, Write
+from services.fhir.store.shards import new_id
 from services.fhir.store.store import Store, Stores
 
-_INTERACTIONS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 async def transaction(request: FhirRequest, service: Service, entries: list[Entry]) -> Answer:
     ordered = in_processing_order(entries)
     everything = await owners.with_all_types(service)
     for entry in ordered:
-        batch.check_scope(entry, request.caller)
-    writes = [e for e in ordered if e.method in _INTERACTIONS]
-    reads = [e for e in ordered if e.method not in _INTERACTIONS]
-    _check_identities(writes)
-    intents = _intents(writes, service)
-
-    async def work(store: Store) -> dict[int, str]:
-        prepared = await owners.prepare_all(intents, request.caller, store, service)
-        written = {n: store.put_prepared(w) if w else None for n, w in prepared.items()}
-        for n, stored in written.items():
-            store.audit(_audit(request, intents[n], stored))
-        answers = _write_entries(request, written, service)
-        if not reads:
-            return answers
-        return await store.commit_after(lambda inside: _read_entries(reads, answers, request, everything, inside))
-
-    answers = await service.stores.committing(work)
+        batch.check_entry_scope(entry, request.caller)
+    writes = [e for e in ordered if e.writes]
+    _check_unique((e.full_url, e.index) for e in writes if e.full_url)
+    attempt = _Attempt(request, everything, writes, [e for e in ordered if not e.writes])
+    answers = await service.stores.retrying(attempt.run)
     return Answer(200, bundle("transaction-response", [answers[e.index] for e in entries]))
 
 
-def _intents(writes: Sequence[Entry], service: Service) -> dict[int, Intent]:
-    ids = _assigned_ids(writes, service)
-    places = {e.full_url: f"{e.type}/{ids[e.index]}" for e in writes if e.full_url and e.method != "DELETE"}
-    resolve = rewriter(places) if places else _as_sent
-    return {
-        e.index: Intent(
-            method=e.method,  # type: ignore[arg-type]  # `writes` holds these three only
-            type=e.type,
-            id=ids[e.index],
-            body=resolve(e.raw, e.resource) if e.raw else b"",
-            if_match=e.if_match,
+class _Attempt:
+    """One way through the transaction; `run` begins anew each time."""
+
+    def __init__(self, request: FhirRequest, service: Service, writes: Sequence[Entry], reads: Sequence[Entry]) -> None:
+        self.request = request
+        self.service = service
+        self.writes = writes
+        self.reads = reads
+
+    async def run(self) -> dict[int, str]:
+        found = await self._found()
+        settled = _settled(self.writes, found)
+        meant = [e for e in self.writes if e.index in settled]
+        intents = await self._intents(meant, settled, found)
+        prepared = await owners.prepare_all(intents, self.request.caller, self.service)
+        for n, each in found.items():
+            if n in prepared:
+                check_still_there(prepared[n], each)
+        return await self.service.stores.committing_once(lambda store: self._commit(store, prepared, found))
+
+    async def _found(self) -> dict[int, Found]:
+        """What the criteria of conditional entries match; criteria may name the fullUrl of an entry that matched something."""
+        conditional = [e for e in self.writes if e.criteria is not None]
+        if not conditional:
+            return {}
+        conditional.sort(key=lambda e: "urn%3A" in (e.criteria or "") or "urn:" in (e.criteria or ""))
+        return await self.service.stores.reading(lambda store: self._look(conditional, store))
+
+    async def _look(self, entries: Sequence[Entry], store: Store) -> dict[int, Found]:
+        found: dict[int, Found] = {}
+        places: dict[str, str] = {}
+        for entry in entries:
+            try:
+                self.service.check(entry.type, "search-type")
+                check_may_search(self.request.caller, entry.type)
+                criteria = with_places(entry.criteria or "", places)
+                found[entry.index] = each = await look(entry.type, criteria, self.request.at, store, self.service)
+            except FhirError as error:
+                raise at_entry(error, entry.index) from error
+            if each.one is not None and entry.full_url:
+                places[entry.full_url] = f"{entry.type}/{each.one.id}"
+        return found
+
+    async def _intents(
+        self, meant: Sequence[Entry], settled: Mapping[int, Intent], found: Mapping[int, Found]
+    ) -> dict[int, Intent]:
+        """Ids, then references: those by criteria last, so that they find what this transaction creates."""
+        references = conditional_references(meant, self.service.base)
+        targets = {referenced_type(r, self.service.base) for r in references}
+        alone = targets.isdisjoint(e.type for e in meant)
+        resolved = await self._resolve(references, {}, self.service.stores) if alone and references else {}
+        known = {n: intent.id for n, intent in settled.items() if intent.id}
+        ids = assigned_ids(meant, known, resolved, self.service.clock.now())
+        existing = {n: f.one.id for n, f in found.items() if f.one is not None}
+        _check_unique(
+            (f"{e.type}/{(ids | existing)[e.index]}", e.index) for e in self.writes if e.index in ids | existing
         )
-        for e in writes
-    }
+        _check_unique((f.claim.key, n) for n, f in found.items() if f.one is None and n in settled)
+        places = {
+            e.full_url: f"{e.type}/{(ids | existing)[e.index]}"
+            for e in self.writes
+            if e.full_url and e.method != "DELETE" and e.index in ids | existing
+        }
+        if references and not alone:
+            resolved = await self._rehearse([e for e in meant if e.type in targets], settled, ids, places, references)
+        return _with_links(meant, settled, ids, Links(places, resolved))
+
+    async def _resolve(self, references: Mapping[str, int], places: Places, stores: Stores) -> dict[str, str]:
+        caller, at = self.request.caller, self.request.at
+        return await stores.reading(lambda store: resolve(references, places, caller, at, store, self.service))
+
+    async def _rehearse(
+        self,
+        entries: Sequence[Entry],
+        settled: Mapping[int, Intent],
+        ids: Mapping[int, str],
+        places: Places,
+        references: Mapping[str, int],
+    ) -> dict[str, str]:
+        """Write what the references may lead to, look, and undo it: then the search itself says what they find."""
+        now, base = self.service.clock.now(), self.service.base
+        pending = {reference: f"{referenced_type(reference, base)}/{new_id(now)}" for reference in references}
+        intents = _with_links(entries, settled, ids, Links(places, pending))
+        prepared = await owners.prepare_all(intents, self.request.caller, self.service)
+        writes = [w for w in prepared.values() if w is not None]
+        return await self.service.stores.rehearsing(writes, lambda inside: self._resolve(references, places, inside))
+
+    async def _commit(
+        self, store: Store, prepared: Mapping[int, Write | None], found: Mapping[int, Found]
+    ) -> dict[int, str]:
+        written = {n: store.put_prepared(w) if w else None for n, w in prepared.items()}
+        unchanged = {n: f.one for n, f in found.items() if n not in prepared}
+        store.claim(*(f.claim for n, f in found.items() if f.one is None and prepared.get(n) is not None))
+        answers = {}
+        for entry in self.writes:
+            stored = (written | unchanged)[entry.index]
+            self._audit(store, entry, stored)
+            answers[entry.index] = write_entry(
+                stored, self.service.base, preferred_return(self.request.prefer, "minimal")
+            )
+        if not self.reads:
+            return answers
+        return await store.commit_after(lambda inside: self._read(answers, inside))
+
+    def _audit(self, store: Store, entry: Entry, stored: Stored | None) -> None:
+        status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200
+        interaction = _INTERACTIONS[entry.method]
+        resource_id = stored.id if stored else entry.id or None
+        store.audit(
+            audit.row(self.request.at, self.request.caller, interaction, status, entry.type, resource_id, of=stored)
+        )
+
+    async def _read(self, answers: dict[int, str], inside: Stores) -> dict[int, str]:
+        """What a transaction reads, it reads as it will be when the transaction is done; a failure undoes all."""
+        here = msgspec.structs.replace(self.service, stores=inside)
+        for entry in self.reads:
+            try:
+                answers[entry.index] = batch.entry_of(await batch.answer_read(entry, self.request, here))
+            except FhirError as error:
+                raise at_entry(error, entry.index) from error
+        return answers
 
 
-def _as_sent(raw: bytes, _resource: object) -> bytes:
-    return raw
-
-
-def _assigned_ids(writes: Sequence[Entry], service: Service) -> dict[int, str]:
-    """Patients first: what is bound to a patient carries the patient's shard in its id."""
-    now = service.clock.now()
-    ids = {e.index: e.id or new_id(now) for e in writes if e.id or e.type == "Patient"}
-    patients = {e.full_url: ids[e.index] for e in writes if e.type == "Patient" and e.full_url}
+def _settled(writes: Sequence[Entry], found: Mapping[int, Found]) -> dict[int, Intent]:
+    """The writes that are meant, with the ids of what was matched; what needs no write is left out."""
+    settled = {}
     for entry in writes:
-        if entry.index not in ids:
-            ids[entry.index] = new_id(now, _shard(entry, patients))
-    return ids
-
-
-def _shard(entry: Entry, patients: Mapping[str, str]) -> int | None:
-    reference = patient_reference(entry.type)(entry.resource) if entry.resource else None
-    if not isinstance(reference, str):
-        return None
-    patient = patients.get(reference) or (
-        reference.removeprefix("Patient/") if reference.startswith("Patient/") else None
-    )
-    return shard_of(patient) if patient else None
-
-
-def _check_identities(writes: Sequence[Entry]) -> None:
-    """http://hl7.org/fhir/R4/http.html#trules: no two entries may write the same resource, or claim the same fullUrl."""
-    seen: dict[str, int] = {}
-    for entry in writes:
-        for name in {entry.full_url, f"{entry.type}/{entry.id}" if entry.id else ""} - {""}:
-            if name in seen:
-                raise at_entry(
-                    bad_request(
-                        "Another entry has the same identity", code="duplicate", text="同一资源在事务中出现多次"
-                    ),
-                    entry.index,
-                )
-            seen[name] = entry.index
-
-
-def _audit(request: FhirRequest, intent: Intent, stored: Stored | None) -> AuditRow:
-    status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200
-    return audit.row(
-        request.at, request.caller, _INTERACTIONS[intent.method], status, intent.type, intent.id, of=stored
-    )
-
-
-def _write_entries(request: FhirRequest, written: Mapping[int, Stored | None], service: Service) -> dict[int, str]:
-    with_resource = "return=representation" in request.prefer and preferred_return(request.prefer) == "representation"
-    return {n: write_entry(stored, service.base, with_resource=with_resource) for n, stored in written.items()}
-
-
-async def _read_entries(
-    reads: Sequence[Entry], answers: dict[int, str], request: FhirRequest, service: Service, inside: Stores
-) -> dict[int, str]:
-    """What a transaction reads, it reads as it will be when the transaction is done; a failure undoes all."""
-    here = msgspec.structs.replace(service, stores=inside)
-    for entry in reads:
         try:
-            answers[entry.index] = batch.entry_of(await batch.answer_read(entry, request, here))
+            intent: Intent | None = _intent(entry)
+            if entry.index in found:
+                intent = settle(_intent(entry), found[entry.index])
         except FhirError as error:
             raise at_entry(error, entry.index) from error
-    return answers
+        if intent is not None:
+            settled[entry.index] = intent
+    return settled
+
+
+def _intent(entry: Entry) -> Intent:
+    return Intent(
+        method=entry.method,  # type: ignore[arg-type]  # `writes` holds these four only
+        type=entry.type,
+        id=entry.id,
+        body=entry.raw,
+        if_match=entry.request.if_match if entry.method != "POST" else None,
+        if_none_match=entry.request.if_none_match if entry.method != "POST" else None,
+    )
+
+
+def _with_links(
+    entries: Sequence[Entry], settled: Mapping[int, Intent], ids: Mapping[int, str], links: Links
+) -> dict[int, Intent]:
+    intents = {}
+    for entry in entries:
+        body, kind = links.rewritten(entry), ""
+        if entry.method == "PATCH":
+            kind, body = _patch(entry, body, links)
+        intents[entry.index] = msgspec.structs.replace(settled[entry.index], id=ids[entry.index], body=body, patch=kind)
+    return intents
+
+
+def _patch(entry: Entry, body: bytes, links: Links) -> tuple[str, bytes]:
+    try:
+        kind, patch = patch_in_entry(entry.resource, body)
+    except FhirError as error:
+        raise at_entry(error, entry.index) from error
+    return kind, patch if patch is body else links.within(patch)
+
+
+def _check_unique(identities: Iterable[tuple[str, int]]) -> None:
+    """http://hl7.org/fhir/R4/http.html#trules: no two entries may mean the same resource, or claim the same fullUrl."""
+    seen = set()
+    for identity, index in identities:
+        if identity in seen:
+            raise at_entry(
+                bad_request("Another entry has the same identity", code="duplicate", text="同一资源在事务中出现多次"),
+                index,
+            )
+        seen.add(identity)

@@ -74,18 +74,33 @@ class Store:
         """Add what the commit makes durable besides the versions."""
         self._audit.append(row)
 
-    async def commit(self) -> None:
+    async def run(self, act: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """What another module of this room does, on the connection of this request."""
+        return await act(self._connection, *arguments)
+
+    async def commit(self) -> list[AuditRow]:
+        """Write; what is to be remembered of a request that wrote nothing is given back, as it needs no connection of this store."""
         writes, audit, claims = self._taken()
-        if writes:
-            await write.commit(self._connection, writes, audit, claims)
-        elif audit:
-            await self._stores.audit_log.record(*audit)
+        if not writes:
+            return audit
+        await write.commit(self._connection, writes, audit, claims)
+        return []
 
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
         async with self._connection.transaction():
             await write.write_inside(self._connection, *self._taken())
             return await look(self._inside())
+
+    async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
+        """Let `look` read the tables with the writes in them, then undo the writes."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            await write.write_inside(self._connection, writes, ())
+            return await look(self._inside())
+        finally:
+            await transaction.rollback()
 
     def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim]]:
         taken = self._writes, self._audit, self._claims
@@ -130,8 +145,13 @@ class Stores(msgspec.Struct, frozen=True):
         async with self.database.connection() as connection:
             store = Store(connection, self)
             result = await work(store)
-            await store.commit()
-            return result
+            unwritten = await store.commit()
+        if unwritten:
+            await self.audit_log.record(*unwritten)
+        return result
+
+    async def rehearsing(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
+        return await self.reading(lambda store: store.rehearse(writes, look))
 
     async def retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Serialisation failures and deadlocks end here: a caller sees 409 at the worst, and never a write that was not made.

@@ -53,7 +53,7 @@ async def commit(
     """Write all or nothing; `VersionConflict` when a version or a claim is no longer the one that was seen."""
     statements = _statements(writes)
     try:
-        if len(statements) == 1 and not claims and not _special(writes):
+        if len(statements) == 1 and not claims and _fails_whole(statements[0]) and not _special(writes):
             await _run(connection, statements[0], audit)
             return
         async with connection.transaction():
@@ -79,6 +79,12 @@ async def write_inside(
 
 def encode_audit(rows: Sequence[AuditRow]) -> str:
     return msgspec.json.encode(rows).decode()
+
+
+def _fails_whole(statement: tuple[str, bool, list[Write]]) -> bool:
+    """An insert ends in an error. A replacement passes over the rows that are at another version: of several it would leave a part."""
+    _, insert, rows = statement
+    return insert or len(rows) == 1
 
 
 def _special(writes: Sequence[Write]) -> bool:
