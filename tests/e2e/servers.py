@@ -61,3 +61,31 @@ def wait_until(holds: Callable[[], object], what: str, seconds: float = 20) -> N
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.05)
+
+
+def descendants(ancestor: int) -> dict[int, str]:
+    """Every process below another by pid, with its command line."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (parent := _parent(entry)) is not None:
+            children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = list[int](), [ancestor]
+    while waiting:
+        found += (below := children.get(waiting.pop(), []))
+        waiting += below
+    return {pid: _command_line(pid) for pid in found}
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        status = (process / "stat").read_text()
+    except OSError:  # it has ended meanwhile
+        return None
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
