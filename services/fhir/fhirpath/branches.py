@@ -60,8 +60,14 @@ def member(branch: Branch, name: str) -> Branches:
 
 def _property(source: Values, name: str) -> Values:
     if source is at_focus:
-        return lambda this, _root: [*members(this, name)]
-    return lambda this, root: [value for each in source(this, root) for value in members(each, name)]
+        return lambda this, _root: (
+            [*members(this, name)] if this.__class__ is dict else _of_each(at_focus(this, None), name)
+        )
+    return lambda this, root: _of_each(source(this, root), name)
+
+
+def _of_each(items: Collection, name: str) -> Collection:
+    return [value for each in items for value in members(each, name)]
 
 
 def narrowed(found: Branches, name: str) -> Branches:

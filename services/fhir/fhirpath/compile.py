@@ -94,7 +94,7 @@ class _Compiler:
             case Binary("is" | "as" as function, source, Member(Focus(), name)):
                 return _typed(function, self.branches(source, focus), name)
             case Call(source, "iif", arguments):
-                return (Branch("", self._iif(self.values(source, focus), arguments)),)
+                return (Branch("", self._iif(self.branches(source, focus), arguments)),)
             case Call(source, function, (criteria,)) if function in CRITERIA:
                 return self._with_criteria(function, self.branches(source, focus), criteria)
             case Call(source, function, arguments):
@@ -120,8 +120,10 @@ class _Compiler:
         values = joined(kept)
         return boolean(lambda this, root: [bool(values(this, root))])
 
-    def _iif(self, source: Values, arguments: tuple[Node, ...]) -> Values:
-        criterion, then, otherwise = (self.values(each, "") for each in (*arguments, Empty())[:3])
+    def _iif(self, found: Branches, arguments: tuple[Node, ...]) -> Values:
+        """Give one of two values; the criterion is about the collection as a whole."""
+        source, type_ = joined(found), type_of(found)
+        criterion, then, otherwise = (self.values(each, type_) for each in (*arguments, Empty())[:3])
 
         def values(this: Any, root: Any) -> Collection:
             focus = source(this, root)

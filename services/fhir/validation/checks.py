@@ -12,7 +12,8 @@ from services.fhir.validation.contained import check_contained, settle
 from services.fhir.validation.invariants import checks_of_primitive, rules_of
 from services.fhir.validation.objects import Property, array_of, is_bare, object_check, or_null
 from services.fhir.validation.primitives import PRIMITIVES, Check, check_string
-from services.fhir.validation.problems import ELE_1, NOT_AN_OBJECT, Findings, found, instead_of
+from services.fhir.validation.problems import ELE_1, NOT_AN_OBJECT, Findings, found, instead_of, is_malformed
+from services.fhir.validation.profiles import check_claims
 from services.fhir.validation.references import reference_to
 
 _NO_TYPE = found(
@@ -25,7 +26,11 @@ _ONLY_AN_ID: Findings = (("", ELE_1),)
 def check_resource(value: Any) -> Findings:
     """Check a resource of whatever type it says it is, as a whole of its own: also one in a Bundle."""
     findings = _check_part(value)
-    return settle(findings, value) if findings or "contained" in value else ()
+    if findings or "contained" in value:
+        findings = settle(findings, value)
+    if "meta" in value and not is_malformed(findings):
+        findings += check_claims(value)
+    return findings
 
 
 def _check_part(value: Any) -> Findings:

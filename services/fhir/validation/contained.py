@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from services.fhir.definitions import property_of
 from services.fhir.validation.problems import Findings, LocalReference, Problem, found, is_malformed
 from services.fhir.validation.references import WRONG_TYPE
+from services.fhir.validation.walk import walk
 
 Json = dict[str, Any]
 
@@ -71,14 +71,4 @@ def _refers(node: Any, literal: str) -> bool:
 
 def _links(resource: Json, link: str) -> bool:
     """Tell whether a canonical, uri or url anywhere in the resource is the link."""
-    return any(value == link and type_ in _LINKS for value, type_ in _values(resource, str(resource["resourceType"])))
-
-
-def _values(node: Json, type_: str) -> Iterator[tuple[Any, str]]:
-    for name, value in node.items():
-        property_ = property_of(type_, name)
-        for each in value if value.__class__ is list else (value,):
-            child = each.get("resourceType") if property_ and property_[1] == "Resource" else property_ and property_[1]
-            yield each, str(child)
-            if each.__class__ is dict and property_:
-                yield from _values(each, str(child))
+    return any(placed.value == link and placed.type in _LINKS for placed in walk(resource))

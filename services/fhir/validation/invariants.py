@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from services.fhir.definitions import Invariant, invariant_places, invariant_text, invariants
+from services.fhir.definitions import Invariant, invariant_places, invariant_text, invariants, type_definition
 from services.fhir.fhirpath.compile import compile_node
 from services.fhir.fhirpath.dependence import names_the_root
 from services.fhir.fhirpath.grammar import Call, Empty, Focus, Literal, Member, Node, parse_expression
 from services.fhir.fhirpath.simplify import Shape, simplify
 from services.fhir.fhirpath.values import truth
 from services.fhir.validation.by_hand import BY_HAND
-from services.fhir.validation.primitives import Check
+from services.fhir.validation.primitives import PRIMITIVES, Check
 from services.fhir.validation.problems import Findings, Problem
 
 ELSEWHERE: Final = frozenset(
@@ -36,10 +36,9 @@ class Rules(NamedTuple):
 NO_RULES: Final = Rules((), ())
 
 
-def rules_of(type_: str, place: str, severity: str = "error") -> Callable[[Shape], Rules]:
+def rules_of(type_: str, place: str) -> Callable[[Shape], Rules]:
     """Give the rules for values of a type that stand at a place; what a place adds is R4's, or nothing."""
-    places = (type_,) if place in ("", type_) else (type_, place)
-    stated = [each for at in places for each in _stated(at, type_, severity)]
+    stated = [each for at in _places(type_, place) for each in _stated(at, type_, "error")]
     if not stated:
         return lambda _: NO_RULES
 
@@ -58,6 +57,27 @@ def checks_of_primitive(type_: str, place: str) -> tuple[Check, ...]:
     return tuple(
         _check(compile_node(node, type_), _problem(place, each)) for _, each, node in _stated(place, type_, "error")
     )
+
+
+def warnings_of(value: Any, type_: str, place: str) -> Iterator[Problem]:
+    """Give what R4 warns of in a value of a type at a place."""
+    for at, invariant, node in _warnings(type_, place):
+        if not truth(compile_node(node, type_)(value)):
+            yield _problem(at, invariant)
+
+
+@cache
+def _warnings(type_: str, place: str) -> tuple[tuple[str, Invariant, Node], ...]:
+    """A contained resource needs no narrative of its own, nor does what is no DomainResource."""
+    definition = type_definition(type_) if type_ not in PRIMITIVES else None
+    is_whole = definition and definition.kind == "resource" and "text" in definition.elements
+    inherited = ("DomainResource",) if is_whole and not place.endswith(".contained") else ()
+    places = (*_places(type_, place), *inherited)
+    return tuple(each for at in places for each in _stated(at, type_, "warning"))
+
+
+def _places(type_: str, place: str) -> tuple[str, ...]:
+    return (type_,) if place in ("", type_) else (type_, place)
 
 
 @cache

@@ -49,11 +49,11 @@ def segment_of(name: str) -> str:
     return f".{name}" if len(name) <= _LONGEST_NAME and name.isascii() and name.isidentifier() else ""
 
 
-def issues(root: str, findings: Findings) -> tuple[Issue, ...]:
+def issues(root: str, findings: Findings, severity: str = "error") -> tuple[Issue, ...]:
     """Say the findings as issues, the element in FHIRPath from the root."""
     return tuple(
         Issue(
-            "error",
+            severity,
             problem.code,
             f"{root}{path}: {problem.diagnostics}",
             f"{root}{path}：{problem.text}",
