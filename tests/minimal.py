@@ -1,5 +1,7 @@
 """The smallest valid resource of any R4 type, built from R4's own facts: http://hl7.org/fhir/R4/resourcelist.html"""
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 import msgspec
@@ -31,11 +33,42 @@ PRIMITIVES: Final[Json] = {
     "time": "08:00:00",
 }
 json_of: Final = msgspec.json.Encoder(decimal_format="number").encode  # a Decimal keeps its digits
+# What R4's invariants ask beyond the cardinalities: http://hl7.org/fhir/R4/conformance-rules.html#constraints
+_BY_INVARIANT: Final[Mapping[str, Json]] = {
+    "AllergyIntolerance": {  # ait-1
+        "clinicalStatus": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
+            ]
+        }
+    },
+    "Appointment": {"status": "proposed"},  # app-3
+    "Appointment.participant": {"actor": {"reference": "Patient/an-id"}},  # app-1
+    "AppointmentResponse": {"actor": {"reference": "Patient/an-id"}},  # apr-1
+    "CapabilityStatement": {  # cpb-1, cpb-2, cpb-15
+        "kind": "requirements",
+        "description": "王秀英",
+        "rest": [{"mode": "server"}],
+    },
+    "Consent": {"policyRule": {"text": "王秀英"}},  # ppc-1
+    "TriggerDefinition": {"type": "named-event", "name": "王秀英"},  # trd-3
+    "ImmunizationRecommendation.recommendation": {"targetDisease": {"text": "王秀英"}},  # imr-1
+    "InsurancePlan": {"name": "王秀英"},  # ipn-1
+    "Linkage": {"item": [{"type": "alternate", "resource": {"reference": "Basic/an-id"}}] * 2},  # lnk-1
+    "MolecularSequence": {"coordinateSystem": 1},  # msq-3
+    "Organization": {"name": "王秀英"},  # org-1
+    "StructureDefinition": {  # sdf-4, sdf-6, sdf-8a
+        "abstract": True,
+        "type": "Basic",
+        "differential": {"element": [{"id": "Basic", "path": "Basic"}]},
+    },
+    "TerminologyCapabilities": {"kind": "requirements", "description": "王秀英"},  # tcp-2, tcp-4
+}
 _NOT_CONTENT: Final = frozenset({"id", "extension", "modifierExtension"})
 
 
 def minimal(resource_type: str, **changes: Any) -> Json:
-    """A valid resource with the required elements only; a None removes one."""
+    """A valid resource with what is required only; a None removes one."""
     made = {"resourceType": resource_type, **_required(resource_type), **changes}
     return {name: value for name, value in made.items() if value is not None}
 
@@ -73,7 +106,8 @@ def _object(fhir_type: str) -> Json:
 
 def _required(fhir_type: str) -> Json:
     elements = [e for e in type_definition(fhir_type).elements.values() if e.min]
-    return {name: value for element in elements for name, value in _property(element).items()}
+    required = {name: value for element in elements for name, value in _property(element).items()}
+    return required | deepcopy(_BY_INVARIANT.get(fhir_type, {}))
 
 
 def _property(element: Element) -> Json:

@@ -10,8 +10,8 @@ import pytest
 from fhirpathpy.models import models
 
 from services.fhir.definitions import resource_types, search_parameters
+from services.fhir.fhirpath.grammar import parse_expression
 from services.fhir.search.expressions import compile_expression
-from services.fhir.search.grammar import parse_expression
 
 _OFFICIAL = Path(__file__).parents[3] / "shared" / "data" / "r4-examples"
 _IS_SUBJECT = "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-isSubject"

@@ -1,16 +1,15 @@
 """Search expressions resolved against R4's types, so that nothing is looked up at run time: http://hl7.org/fhir/R4/fhirpath.html"""
 
-import re
 from typing import Any
 
 import msgspec
 
 from services.fhir.definitions import type_definition
-from services.fhir.search.grammar import At, Binary, Call, Focus, Literal, Member, Node, Variable, parse_expression
+from services.fhir.fhirpath.functions import referenced_type
+from services.fhir.fhirpath.grammar import At, Binary, Call, Focus, Literal, Member, Node, Variable, parse_expression
 from services.fhir.search.walk import Evaluate, Field, Step, Test, Where, bind
 
 _ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
-_REFERENCED_TYPE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.-]+(?:/_history/[A-Za-z0-9.-]+)?$")
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -144,9 +143,3 @@ def _values_of(path: Node, focus_type: str) -> Any:
 
 def _collect(value: Any, found: list[Any]) -> None:
     found.append(value)
-
-
-def referenced_type(reference: dict[str, Any]) -> str | None:
-    """Decide what `resolve()` would be by the reference's text, or by Reference.type: nothing is fetched."""
-    found = _REFERENCED_TYPE.search(reference.get("reference", ""))
-    return found[1] if found else reference.get("type")
