@@ -12,7 +12,7 @@ from services.fhir.definitions import resource_types, type_definition
 Json = dict[str, Any]
 
 _LINKS = frozenset({"reference", "uri", "url", "oid", "uuid"})
-_NARRATIVE = re.compile(r"""<(?:a|img)\b[^>]*?\b(?:href|src)\s*=\s*(["'])(.*?)\1""", re.DOTALL)
+_NARRATIVE = re.compile(r"""<(?:a|img)\b[^<>]*?\b(?:href|src)\s*=\s*(["'])([^<]*?)\1""")  # no tag is read twice
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|u[0-9a-fA-F]{4}|.)")
 _PREFIX = 4  # enough of a fullUrl to pass over nearly every other string
 

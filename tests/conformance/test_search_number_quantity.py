@@ -116,15 +116,26 @@ async def test_value_system_and_code_or_unit(shelf: Shelf, query: str, found: An
         ("ne", {"inside", "over", "under"}),
     ],
 )
-async def test_a_comparator_is_an_open_end(shelf: Shelf, prefix: str, found: Any) -> None:
-    """http://hl7.org/fhir/R4/datatypes.html#Quantity: `< 5` is somewhere below 5; a Range is all that lies in it."""
-    low_high = {"low": {"value": Decimal(4)}, "high": {"value": Decimal(6)}}
+async def test_a_comparator_is_an_open_end_and_a_range_all_that_lies_in_it(
+    shelf: Shelf, prefix: str, found: Any
+) -> None:
+    """http://hl7.org/fhir/R4/datatypes.html#Quantity: `< 5` is somewhere below 5."""
+    low, high = ({"value": Decimal(n), "system": UCUM, "code": "%"} for n in ("4", "6"))
     await shelf.put(
-        under=minimal("RiskAssessment", prediction=[{"probabilityRange": {"high": {"value": Decimal(5)}}}]),
-        over=minimal("RiskAssessment", prediction=[{"probabilityRange": {"low": {"value": Decimal(5)}}}]),
-        inside=minimal("RiskAssessment", prediction=[{"probabilityRange": low_high}]),
+        under=minimal("RiskAssessment", prediction=[{"probabilityRange": {"high": high | {"value": Decimal(5)}}}]),
+        over=minimal("RiskAssessment", prediction=[{"probabilityRange": {"low": low | {"value": Decimal(5)}}}]),
+        inside=minimal("RiskAssessment", prediction=[{"probabilityRange": {"low": low, "high": high}}]),
     )
     assert await shelf.found("RiskAssessment", f"probability={prefix}5.0") == found
+
+
+async def test_a_quantity_with_a_comparator_lies_beyond_its_value(shelf: Shelf) -> None:
+    """http://hl7.org/fhir/R4/datatypes.html#Quantity: comparator."""
+    await shelf.put(below=measured(Decimal(5), comparator="<"), above=measured(Decimal(5), comparator=">"))
+    assert await shelf.found("Observation", "value-quantity=lt5") == {"below"}
+    assert await shelf.found("Observation", "value-quantity=gt5") == {"above"}
+    assert await shelf.found("Observation", "value-quantity=gt6") == {"above"}
+    assert await shelf.found("Observation", "value-quantity=5") == set()
 
 
 async def test_repeats_match_by_any_value(shelf: Shelf) -> None:

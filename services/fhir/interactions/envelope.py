@@ -1,8 +1,9 @@
 """A batch or transaction as it came in: http://hl7.org/fhir/R4/bundle.html and http://hl7.org/fhir/R4/http.html#transaction"""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 
@@ -14,6 +15,8 @@ from services.fhir.validation import parse, validate
 METHODS: Final = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 # What stands in a URL as it is; anything else was sent without its encoding: gateway/forward.py
 _URL_SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).translate(dict.fromkeys(map(ord, "\"#'<>\\^`{}")))
+_SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._$*-]{1,256}")  # as at the gateway
+_NO_URL: Final = SplitResult("invalid", "", "", "", "")
 _ORDER: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _WITH_RESOURCE: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -157,13 +160,12 @@ def _entry(index: int, entry: _Entry, resource: Any, base: str, *, is_batch: boo
         raise bad_request("Each entry needs a request", code="required", text="条目缺少 request")
     if request.method not in METHODS:
         raise bad_request(f"{request.method} is not supported in an entry", code="not-supported", text="不支持该方法")
-    url = quote(request.url.removeprefix(base).lstrip("/"), _URL_SAFE)
-    parts = urlsplit(url)
+    parts = _below_base(request.url, base)
     kind, resource_id, rest = _place(parts.path)
     opened = Entry(
         index=index,
         method=request.method,
-        target=url,
+        target=parts.geturl(),
         type=kind,
         id=resource_id,
         rest=rest,
@@ -178,6 +180,18 @@ def _entry(index: int, entry: _Entry, resource: Any, base: str, *, is_batch: boo
     if opened.writes:
         _check_write(opened)
     return opened
+
+
+def _below_base(url: str, base: str) -> SplitResult:
+    """Path and query below the base, without the slashes that are too many; no dot segment leads out of it."""
+    try:
+        parts = urlsplit(quote(url.removeprefix(base).lstrip("/"), _URL_SAFE))
+    except ValueError:
+        parts = _NO_URL
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if parts.scheme or parts.netloc or not all(map(_SEGMENT.fullmatch, segments)):
+        raise bad_request("Not a URL below the FHIR base", code="value", text="条目网址有误")
+    return SplitResult("", "", "/".join(segments), parts.query, "")
 
 
 def _http_date(moment: str | None) -> str | None:

@@ -39,7 +39,11 @@ def assigned_ids(entries: Iterable[Entry], known: Mapping[int, str], resolved: P
 
 
 def _shard(entry: Entry, patients: Places) -> int | None:
-    reference = patient_reference(entry.type)(entry.resource)
+    """What is not valid has no shard: its owner will say what is wrong with it."""
+    try:
+        reference = patient_reference(entry.type)(entry.resource)
+    except AttributeError:
+        return None
     if not isinstance(reference, str):
         return None
     kind, _, patient = patients.get(reference, reference).partition("/")

@@ -5,7 +5,7 @@ are prepared here and nowhere else.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ from services.fhir.headers import etags
 from services.fhir.interactions.answers import deleted, unknown
 from services.fhir.outcomes import bad_request, conflict, precondition_failed, unprocessable
 from services.fhir.patch import apply_patch
-from services.fhir.search.index import index
+from services.fhir.search.index import IndexRow, index
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored, Write
 from services.fhir.store.shards import new_id, shard_of
@@ -22,6 +22,8 @@ from services.fhir.store.store import Store
 from services.fhir.validation import parse, validate
 
 Json = dict[str, Any]
+
+_MOST_TEXT: Final = 1024 * 1024 - 1
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -149,12 +151,23 @@ def _next_instant(service: Service, current: Stored | None) -> datetime:
     return max(now, current.updated) if current else now
 
 
+def _check_indexable(found: IndexRow) -> None:
+    """https://www.postgresql.org/docs/current/textsearch-limitations.html: 1 MB of text to search by."""
+    if sum(map(len, found.strings)) <= _MOST_TEXT // 4:
+        return
+    if sum(len(text.encode()) for text in found.strings) > _MOST_TEXT:
+        raise unprocessable(
+            "The resource has more text to search by than fits an index", code="too-long", text="可检索文本过长"
+        )
+
+
 def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None, service: Service) -> Write:
     """A resource bound to a patient lies on the patient's shard and carries it in the id that the server assigns."""
     now = _next_instant(service, current)
     if intent.type == "Patient":
         resource["id"] = intent.id or new_id(now)
     found = index(intent.type, service.base, service.zone)(resource)
+    _check_indexable(found)
     bound = shard_of(found.patient) if found.patient else None
     resource_id = intent.id or (found.patient if intent.type == "Patient" and found.patient else new_id(now, bound))
     shard = shard_of(resource_id) if bound is None else bound

@@ -102,6 +102,8 @@ def parse_criteria(
     Nothing that is unknown, empty or about the answer may be passed over, for it would make the criteria mean more:
     http://hl7.org/fhir/R4/http.html#cond-update
     """
+    if "%00" in text or "\0" in text:
+        raise invalid("criteria", "U+0000 is no text", "条件含有空字符")
     try:
         items = parse_qsl(
             text.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
