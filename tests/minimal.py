@@ -33,7 +33,6 @@ PRIMITIVES: Final[Json] = {
     "time": "08:00:00",
 }
 json_of: Final = msgspec.json.Encoder(decimal_format="number").encode  # a Decimal keeps its digits
-<<<<<<< ours
 # What R4's invariants ask beyond the cardinalities: http://hl7.org/fhir/R4/conformance-rules.html#constraints
 _BY_INVARIANT: Final[Mapping[str, Json]] = {
     "AllergyIntolerance": {  # ait-1
@@ -64,44 +63,13 @@ _BY_INVARIANT: Final[Mapping[str, Json]] = {
         "differential": {"element": [{"id": "Basic", "path": "Basic"}]},
     },
     "TerminologyCapabilities": {"kind": "requirements", "description": "王秀英"},  # tcp-2, tcp-4
-=======
-_ELDER: Final = {"reference": "Patient/an-id"}
-_ACTIVE: Final = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
-FOR_INVARIANTS: Final[dict[str, Json]] = {
-    # what the invariants of a type ask for beyond its required elements: http://hl7.org/fhir/R4/conformance-rules.html#constraints
-    "AllergyIntolerance": {"clinicalStatus": {"coding": [_ACTIVE]}},
-    "Appointment": {"status": "proposed", "participant": [{"actor": _ELDER, "status": "accepted"}]},
-    "AppointmentResponse": {"actor": _ELDER},
-    "CapabilityStatement": {"kind": "requirements", "description": "…", "rest": [{"mode": "server"}]},
-    "Consent": {"policyRule": {"text": "…"}},
-    "EventDefinition": {"trigger": [{"type": "named-event", "name": "…"}]},
-    "ImmunizationRecommendation": {
-        "recommendation": [{"vaccineCode": [{"text": "…"}], "forecastStatus": {"text": "…"}}]
-    },
-    "InsurancePlan": {"name": "…"},
-    "Linkage": {"item": [{"type": "source", "resource": _ELDER}, {"type": "alternate", "resource": _ELDER}]},
-    "MolecularSequence": {"coordinateSystem": 0},
-    "Organization": {"name": "…"},
-    "StructureDefinition": {
-        "kind": "resource",
-        "type": "Patient",
-        "differential": {"element": [{"id": "Patient", "path": "Patient"}]},
-    },
-    "TerminologyCapabilities": {"kind": "requirements", "description": "…"},
->>>>>>> theirs
 }
 _NOT_CONTENT: Final = frozenset({"id", "extension", "modifierExtension"})
 
 
 def minimal(resource_type: str, **changes: Any) -> Json:
-<<<<<<< ours
     """A valid resource with what is required only; a None removes one."""
     made = {"resourceType": resource_type, **_required(resource_type), **changes}
-=======
-    """A valid resource with what its type requires only; a None removes an element."""
-    invariants = FOR_INVARIANTS.get(resource_type, {})
-    made = {"resourceType": resource_type, **_required(resource_type), **invariants, **changes}
->>>>>>> theirs
     return {name: value for name, value in made.items() if value is not None}
 
 
