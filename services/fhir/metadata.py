@@ -5,21 +5,27 @@ http://hl7.org/fhir/R4/capabilitystatement.html
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from services.fhir.definitions import compartments, search_parameters
 from services.fhir.headers import FHIR_JSON
 from services.fhir.interactions.owners import with_all_types
 from services.fhir.operations import Operation, operations_of, system_operations
 from services.fhir.patch import PATCH_TYPES
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parameters import searchable_parameters
+from services.fhir.search.targets import reference_targets
 from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.rows import instant
+from services.fhir.store.tables import stored_types
 
-_STATEMENT_INTERACTIONS = ("transaction", "batch", "history-system")
+_STATEMENT_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+_COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
+_WITHOUT_A_DEFINITION = ("_has", "_list", "_type")  # http://hl7.org/fhir/R4/search.html#all has them, as no resource
 
 
 async def capabilities(_request: FhirRequest, service: Service) -> Answer:
@@ -48,10 +54,22 @@ def statement(served: Iterable[ServedType], base: str, now: datetime) -> dict[st
                 "security": _security(base),
                 "resource": [_resource(s) for s in sorted(served, key=lambda s: s.type)],
                 "interaction": [{"code": code} for code in _STATEMENT_INTERACTIONS],
+                "searchParam": _parameters_of_all_types(),
                 "operation": [_operation(o) for o in system_operations()],
+                "compartment": [f"{_COMPARTMENT}{name[0].lower()}{name[1:]}" for name in compartments()],
             }
         ],
     }
+
+
+def _parameters_of_all_types() -> list[dict[str, Any]]:
+    """What is asked of the whole resource, whatever its type; the parameters of its elements stand at each type."""
+    found = search_parameters("Basic")
+    defined = [found[code] for code in ("_content", "_filter", "_text")]
+    return [
+        *({"name": p.code, "definition": p.url, "type": p.type} for p in defined),
+        *({"name": code, "type": "special"} for code in _WITHOUT_A_DEFINITION),
+    ]
 
 
 def _security(base: str) -> dict[str, Any]:
@@ -93,10 +111,26 @@ def _resource(served: ServedType) -> dict[str, Any]:
         "conditionalUpdate": updates,
         "conditionalDelete": "single" if "delete" in served.interactions else "not-supported",
         "referencePolicy": ["literal", "local"],
-        **({"searchInclude": [f"{served.type}:{code}" for code in references]} if references else {}),
+        "searchInclude": [
+            "*",
+            *([f"{served.type}:*"] if references else ()),
+            *(f"{served.type}:{code}" for code in references),
+        ],
+        "searchRevInclude": ["*", *_referring(served.type)],
         "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],
         "operation": [_operation(o) for o in operations_of(served.type)],
     }
+
+
+@cache
+def _referring(resource_type: str) -> tuple[str, ...]:
+    """The references, of all types, that can point to this one."""
+    return tuple(
+        f"{source}:{p.code}"
+        for source in stored_types()
+        for p in searchable_parameters(source)
+        if p.type == "reference" and resource_type in reference_targets(source, p)
+    )
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class FhirRequest:
-    """One request that the gateway has signed; `type`, `id`, `version` and `operation` are path segments, empty where the route has none."""
+    """One request that the gateway has signed; `type`, `id`, `version`, `operation` and `inner` are path segments, empty where the route has none."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class FhirRequest:
         self.id: str = path.get("id", "")
         self.version: str = path.get("version", "")
         self.operation: str = path.get("operation", "")
+        self.inner: str = path.get("inner", "")
         self.query = query
         self.body = body
         self.caller = caller
@@ -102,8 +103,6 @@ def without_rendering(query: str) -> str:
 def _parsed(text: str) -> list[tuple[str, str]]:
     if not text:
         return []
-    if "%00" in text or "\0" in text:
-        raise bad_request("The parameters hold U+0000", text="查询参数含有空字符", code="value")
     try:
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=500)
     except ValueError as error:

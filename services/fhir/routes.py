@@ -4,7 +4,7 @@ They are plain ASGI endpoints. A request is read, its Caller's signature checked
 OperationOutcome here (docs/adr/0008).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.routing import Route
@@ -19,6 +19,12 @@ from services.fhir.interactions.owners import PREPARE, answer_prepare
 from services.fhir.interactions.patch import conditional_patch, patch
 from services.fhir.interactions.read import read
 from services.fhir.interactions.search import search, search_by_post
+from services.fhir.interactions.search_all import (
+    search_compartment,
+    search_compartment_by_post,
+    search_system,
+    search_system_by_post,
+)
 from services.fhir.interactions.update import conditional_update, update
 from services.fhir.interactions.vread import vread
 from services.fhir.metadata import capabilities
@@ -27,7 +33,6 @@ from services.fhir.outcomes import (
     FhirError,
     internal_error,
     method_not_allowed,
-    not_found,
     operation_outcome,
     unauthorized,
     unavailable,
@@ -44,7 +49,8 @@ Handler = Callable[[FhirRequest, Service], Awaitable[Answer]]
 INVOKE: Final[Mapping[str, Handler]] = {"GET": invoke, "POST": invoke}
 FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir/metadata", {"GET": capabilities}),
-    ("/fhir", {"POST": post_bundle}),
+    ("/fhir", {"GET": search_system, "POST": post_bundle}),
+    ("/fhir/_search", {"POST": search_system_by_post}),
     ("/fhir/_history", {"GET": history}),
     ("/fhir/${operation}", INVOKE),
     ("/fhir/{type}/${operation}", INVOKE),
@@ -64,6 +70,9 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir/{type}/{id}", {"GET": read, "PUT": update, "PATCH": patch, "DELETE": delete}),
     ("/fhir/{type}/{id}/_history", {"GET": history}),
     ("/fhir/{type}/{id}/_history/{version}", {"GET": vread}),
+    ("/fhir/{type}/{id}/_search", {"POST": search_compartment_by_post}),
+    ("/fhir/{type}/{id}/{inner}", {"GET": search_compartment}),
+    ("/fhir/{type}/{id}/{inner}/_search", {"POST": search_compartment_by_post}),
     (PREPARE, {"POST": answer_prepare}),
 )
 PUBLIC: Final = frozenset({capabilities})
@@ -111,11 +120,9 @@ class Endpoint:
 
     async def _run(self, scope: Any, body: bytes) -> Answer:
         handler = self._handler(scope["method"])
-        fields = _combined(scope["headers"])
+        fields = dict(scope["headers"])
         query = scope["query_string"].decode("latin-1")
         caller = _NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
-        if b"%00" in scope["raw_path"]:
-            raise not_found("No path holds U+0000", text="没有这个地址")
         check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         now = self._service.clock.now()
         return await handler(
@@ -143,14 +150,6 @@ class Endpoint:
             )
         except CallerRefusedError as error:
             raise unauthorized("This service answers the gateway only", text="请通过网关访问") from error
-
-
-def _combined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """A field that comes on several lines is one list: https://www.rfc-editor.org/rfc/rfc9110#section-5.3"""
-    fields = dict(headers)
-    if len(fields) == len(headers):
-        return fields
-    return {name: b", ".join(value for n, value in headers if n == name) for name in fields}
 
 
 async def read_body(receive: Any) -> bytes:

@@ -1,6 +1,7 @@
 """R4 itself as compact facts: http://hl7.org/fhir/R4/resourcelist.html"""
 
 from services.fhir.definitions.load import (
+    compartments,
     invariant_places,
     invariant_text,
     invariants,
@@ -10,6 +11,7 @@ from services.fhir.definitions.load import (
     required_systems,
     resource_types,
     search_parameters,
+    summary_elements,
     type_definition,
 )
 from services.fhir.definitions.model import Element, Invariant, SearchParameter, TypeDefinition
@@ -19,6 +21,7 @@ __all__ = [
     "Invariant",
     "SearchParameter",
     "TypeDefinition",
+    "compartments",
     "invariant_places",
     "invariant_text",
     "invariants",
@@ -28,5 +31,6 @@ __all__ = [
     "required_systems",
     "resource_types",
     "search_parameters",
+    "summary_elements",
     "type_definition",
 ]

@@ -1,4 +1,4 @@
-"""Search parameters and the patient compartment: http://hl7.org/fhir/R4/searchparameter.html"""
+"""Search parameters and compartments: http://hl7.org/fhir/R4/searchparameter.html"""
 
 import re
 from collections.abc import Iterator
@@ -53,9 +53,9 @@ def _union(expression: str) -> list[str]:
     return parts[1:]
 
 
-def patient_compartment(package: Package) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Give the types that can be in a patient's compartment, each with the parameters that put it there."""
-    compartment = package.get("CompartmentDefinition", "http://hl7.org/fhir/CompartmentDefinition/patient")
-    for resource in (compartment or {})["resource"]:
-        if parameters := tuple(resource.get("param", ())):
-            yield resource["code"], parameters
+def compartments(package: Package) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give the types that can be in a compartment, as `Patient/Observation`, each with the parameters that put it there."""
+    for compartment in package.all("CompartmentDefinition"):
+        for resource in compartment["resource"]:
+            if parameters := tuple(resource.get("param", ())):
+                yield f"{compartment['code']}/{resource['code']}", parameters

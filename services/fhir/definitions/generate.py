@@ -7,7 +7,8 @@ import msgspec
 
 from services.fhir.definitions.extract_codes import required_value_sets
 from services.fhir.definitions.extract_invariants import invariants
-from services.fhir.definitions.extract_search import patient_compartment, search_parameters
+from services.fhir.definitions.extract_search import compartments, search_parameters
+from services.fhir.definitions.extract_summary import summaries
 from services.fhir.definitions.extract_terminology import code_systems, concept_maps, value_sets
 from services.fhir.definitions.extract_types import types
 from services.fhir.definitions.package import open_package
@@ -36,7 +37,8 @@ def main(place: str | None = None) -> None:
     _write("invariants.json", header, dict(invariants(package)))
     _write("value-sets.json", header, {each.url: each for each in required})
     _write("search-parameters.json", header | {"excluded": excluded}, dict(parameters))
-    _write("patient-compartment.json", header, dict(patient_compartment(package)))
+    _write("compartments.json", header, dict(compartments(package)))
+    _write("summary.json", header, dict(summaries(package)))
     _write("code-systems.json", header, dict(code_systems(package)))
     _write("value-set-rules.json", header, dict(value_sets(package)))
     _write("concept-maps.json", header, dict(concept_maps(package)))

@@ -102,7 +102,22 @@ def required_codes(key: str) -> frozenset[str]:
 
 
 @cache
+def compartments() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Give, by compartment (`Patient`) and resource type, the parameters that put a resource into it."""
+    found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for key, record in _records("compartments.json").items():
+        compartment, _, resource = key.partition("/")
+        found[compartment][resource] = msgspec.json.decode(record, type=tuple[str, ...])
+    return dict(found)
+
+
 def patient_compartment() -> dict[str, tuple[str, ...]]:
     """Give the parameters that put a resource of a type into a patient's compartment."""
-    records = _records("patient-compartment.json")
-    return {resource: msgspec.json.decode(record, type=tuple[str, ...]) for resource, record in records.items()}
+    return compartments()["Patient"]
+
+
+@cache
+def summary_elements(type_name: str) -> frozenset[str]:
+    """Name the elements of a resource type or a backbone that its summary has; none for a type that is told as a whole."""
+    record = _records("summary.json").get(type_name)
+    return frozenset(msgspec.json.decode(record, type=tuple[str, ...])) if record else frozenset()

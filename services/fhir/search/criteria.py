@@ -9,6 +9,8 @@ from services.fhir.definitions import SearchParameter, search_parameters
 from services.fhir.search.chains import leads_on, parse_chain, parse_has
 from services.fhir.search.composites import Component
 from services.fhir.search.escapes import split, unescape
+from services.fhir.search.filter import parse_filter
+from services.fhir.search.filter_tests import Test, parse_leaf, parse_test
 from services.fhir.search.fulltext import parse_text
 from services.fhir.search.modifiers import parse_modified
 from services.fhir.search.parameters import answered, composite_parameters
@@ -60,6 +62,8 @@ def parse_condition(  # noqa: PLR0911 - one for each kind
     parameter = search_parameters(resource_type).get(code)
     if parameter is None:
         return _list(name, text) if name == "_list" else None
+    if name == "_filter":
+        return _filter(resource_type, text, settings, depth)
     if code not in answered(resource_type):
         return _unindexed(name, parameter, text)
     if modifier == "missing" and parameter.type != "composite":
@@ -79,6 +83,19 @@ def _unindexed(name: str, parameter: SearchParameter, text: str) -> Condition:
     if name in ("_text", "_content"):
         return Match(name, "text", None, tuple(parse_text(name, unescape(part)) for part in _alternatives(name, text)))
     raise unsupported(name, f"{parameter.type} parameters like this are not supported", "不支持该检索参数或其修饰符")
+
+
+def _filter(resource_type: str, text: str, settings: Settings, depth: int) -> Condition | None:
+    def leaf(kind: str, code: str, test: Test) -> Condition | None:
+        settings.budget.spend()
+        parameter = search_parameters(kind).get(code)
+        if parameter is None or code not in answered(kind):
+            return None
+        if parameter.type == "composite" and test.operator == "eq":
+            return parse_condition(kind, code, test.value, settings, depth)
+        return parse_leaf(test, Reading("_filter", kind, parameter, None, settings.base, settings.zone, settings.now))
+
+    return parse_filter(text, lambda test: parse_test(resource_type, test, leaf, parse_chain))
 
 
 def _list(name: str, text: str) -> Condition:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
+Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "co", "po"]  # the last two of _filter only
 
 
 class StringValue(msgspec.Struct, frozen=True):
@@ -108,7 +108,10 @@ Value = (
     | Words
     | CompositeValue
 )
-Modifier = Literal["exact", "contains", "not", "in", "not-in", "above", "below", "ends"]
+Modifier = Literal[
+    "exact", "contains", "not", "in", "not-in", "above", "below",
+    "equal", "unequal", "ends", "greater", "less", "not-greater", "not-less",  # of _filter only
+]  # fmt: skip
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -239,3 +242,18 @@ class SearchQuery(msgspec.Struct, frozen=True):
     needs_codes: bool = False  # some condition names a value set or a place in a code system
     path: str = ""  # of a search that its type alone does not name: "Patient/1/Observation"
     readable: frozenset[str] | None = None  # the types that may be included, None for all
+
+
+def types_in(query: SearchQuery) -> frozenset[str]:
+    """Give the types whose resources the conditions look at besides those that are searched."""
+    found: set[str] = set()
+    waiting = [*query.conditions, *(each for _, conditions in query.types for each in conditions)]
+    while waiting:
+        condition = waiting.pop()
+        waiting += inner(condition)
+        match condition:
+            case Chain(_, targets):
+                found.update(target for target, _ in targets)
+            case Has(source):
+                found.add(source)
+    return frozenset(found)

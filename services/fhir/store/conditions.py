@@ -1,5 +1,6 @@
 """One condition of a search as SQL: http://hl7.org/fhir/R4/search.html"""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.fhir.search.keys import string_key
@@ -7,7 +8,7 @@ from services.fhir.search.query import All, AnyOf, Chain, Condition, Has, Match,
 from services.fhir.store import ranges
 from services.fhir.store.chains import chain_clause, has_clause, hierarchy_clause
 from services.fhir.store.composites import composite_clause
-from services.fhir.store.keys import keys_of
+from services.fhir.store.keys import keys_of, unequal_clause
 from services.fhir.store.statement import Rows, Sql
 from services.fhir.store.texts import below_clause, string_clause, words_clause
 
@@ -34,27 +35,20 @@ def clause(condition: Condition, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 
             return _any_of(inside, rows, sql)
 
 
-def _match(condition: Match, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 - one for each kind
+def _match(condition: Match, rows: Rows, sql: Sql) -> str:
     if condition.parameter == "_id":
         return _ids(condition, rows, sql)
     if condition.parameter == "_lastUpdated":
         return ranges.any_of(condition.values, lambda v: ranges.instant(rows.updated, v, sql))
-    if condition.modifier == "below" and condition.type == "uri":
-        return below_clause(condition, rows, sql)
-    if condition.type == "token" and condition.modifier in _BY_TERMINOLOGY:
+    compile_ = _MODIFIED.get((condition.type, condition.modifier)) or _BY_TYPE.get(condition.type, ranges.clause)
+    return compile_(condition, rows, sql)
+
+
+def _key_clause(condition: Match, rows: Rows, sql: Sql) -> str:
+    if condition.modifier in _BY_TERMINOLOGY:
         raise TypeError(f"{condition.parameter}:{condition.modifier} has not been resolved to codes")
-    if condition.modifier in ("above", "below"):
-        return hierarchy_clause(condition, rows, sql)
-    if condition.type in _BY_KEYS:
-        found = f"{rows.name}.tokens && {sql.bind(_keys(condition), 'text[]')}"
-        return f"NOT ({found})" if condition.modifier == "not" else found
-    if condition.type == "string":
-        return string_clause(condition, rows, sql)
-    if condition.type == "text":
-        return words_clause(condition, rows, sql)
-    if condition.type == "composite":
-        return composite_clause(condition, rows, sql)
-    return ranges.clause(condition, rows, sql)
+    found = f"{rows.name}.tokens && {sql.bind(_keys(condition), 'text[]')}"
+    return f"NOT ({found})" if condition.modifier == "not" else found
 
 
 def _keys(condition: Match) -> list[str]:
@@ -88,3 +82,22 @@ def _present(condition: Missing, rows: Rows, sql: Sql) -> str:
         start = sql.bind(string_key(condition.parameter, ""), "text")
         return f"EXISTS (SELECT FROM unnest({rows.name}.strings) s WHERE starts_with(s, {start}))"
     return ranges.present(condition, rows, sql)
+
+
+Compile = Callable[[Match, Rows, Sql], str]
+
+_BY_TYPE: Final[Mapping[str, Compile]] = {
+    "token": _key_clause,
+    "reference": _key_clause,
+    "uri": _key_clause,
+    "string": string_clause,
+    "text": words_clause,
+    "composite": composite_clause,
+}
+_MODIFIED: Final[Mapping[tuple[str, str | None], Compile]] = {
+    ("token", "unequal"): unequal_clause,
+    ("uri", "unequal"): unequal_clause,
+    ("uri", "below"): below_clause,
+    ("reference", "above"): hierarchy_clause,
+    ("reference", "below"): hierarchy_clause,
+}

@@ -53,7 +53,7 @@ class Leg(msgspec.Struct, frozen=True):
         first = "" if self.each else " ORDER BY x.id LIMIT 1"
         inside = f"SELECT * FROM {contained_rows(self.type, 'c', 'x')} WHERE {found}{first}"
         marked = f"c.tokens && {sql.bind([contained_key('', self.type)], 'text[]')}"
-        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE NOT c.deleted AND {marked}"
+        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE {sql.live(Rows("c", self.container))} AND {marked}"
 
 
 @cache
@@ -66,7 +66,8 @@ def legs_of(query: SearchQuery) -> list[Leg]:
     legs = [Leg(t, conditions) for t, conditions in types] if query.outside else []
     if query.inside is not None:
         each = query.inside == "contained"
-        legs += [Leg(t, conditions, c, each=each) for t, conditions in types for c in _containers()]
+        may = [c for c in _containers() if query.readable is None or c in query.readable]
+        legs += [Leg(t, conditions, c, each=each) for t, conditions in types for c in may]
     return legs
 
 

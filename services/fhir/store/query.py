@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.search.index import patient_parameters
 from services.fhir.search.query import Condition, Match, ReferenceValue, SearchQuery
 from services.fhir.store.conditions import clause
@@ -19,7 +20,7 @@ from services.fhir.store.shards import shard_of
 from services.fhir.store.sorting import Order, orders_of
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
 
-__all__ = ["RETURNED", "Rows", "Sql", "Statement", "count_statement", "orders_for", "page_statement"]
+__all__ = ["RETURNED", "Rows", "Sql", "Statement", "count_statement", "is_plain", "orders_for", "page_statement"]
 
 _T: Final = "t"
 
@@ -30,10 +31,10 @@ class Statement(msgspec.Struct, frozen=True):
     orders: tuple[Order, ...]
 
 
-def page_statement(query: SearchQuery, after: Sequence[Any] | None, *, with_tokens: bool) -> Statement:
+def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Access, *, with_tokens: bool) -> Statement:
     """One page and one row more; columns `k0…` are the sort keys of a row, from which the next page's link is made."""
-    sql = Sql()
-    if not _is_plain(query):
+    sql = Sql(access)
+    if not is_plain(query):
         text, orders = legs_statement(query, after, sql, where, with_tokens=with_tokens)
         return Statement(text, tuple(sql.values), orders)
     conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
@@ -48,9 +49,9 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, *, with_toke
     return Statement(text, tuple(sql.values), orders)
 
 
-def count_statement(query: SearchQuery) -> Statement:
-    sql = Sql()
-    if _is_plain(query):
+def count_statement(query: SearchQuery, access: Access) -> Statement:
+    sql = Sql(access)
+    if is_plain(query):
         conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
         text = f"SELECT count(*) FROM {table(query.type)} t WHERE {' AND '.join(conditions)}"
     else:
@@ -61,12 +62,12 @@ def count_statement(query: SearchQuery) -> Statement:
 
 def orders_for(query: SearchQuery) -> tuple[str, ...]:
     """The SQL types of the keys by which a page continues."""
-    if _is_plain(query):
+    if is_plain(query):
         return tuple(o.kind for o in orders_of(query, Rows(_T, query.type)))
     return tuple(o.kind for o in legs_of(query)[0].orders(query))
 
 
-def _is_plain(query: SearchQuery) -> bool:
+def is_plain(query: SearchQuery) -> bool:
     return bool(query.type) and query.outside and query.inside is None
 
 
@@ -74,13 +75,14 @@ def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: 
     """What the rows of a search answer; `rows` that are contained have neither patient nor shard of their own."""
     if rows.container:
         return [clause(c, rows, sql) for c in conditions]
-    found = [rows.live]
+    found = []
     bound = next((c for c in conditions if _bound_patient(resource_type, c)), None)
     if bound is not None:
         patient = _bound_patient(resource_type, bound)
-        shard = sql.bind(patient, "text"), sql.bind(shard_of(str(patient)), "bigint")
-        found += [f"{rows.name}.patient = {shard[0]}", f"{rows.name}.shard = {shard[1]}"]
-        rows = msgspec.structs.replace(rows, few=True)
+        place = sql.bind(patient, "text"), sql.bind(shard_of(str(patient)), "bigint")
+        found += [f"{rows.name}.patient = {place[0]}", f"{rows.name}.shard = {place[1]}"]
+        rows = msgspec.structs.replace(rows, few=True, bound=place)
+    found.append(sql.live(rows))
     for condition in conditions:
         if condition is not bound:
             text = clause(condition, rows, sql)

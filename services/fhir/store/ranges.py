@@ -25,6 +25,8 @@ _DATE_PREFIXES: Final = {
     "sa": "{lo} >= {end}",
     "eb": "{hi} <= {start}",
     "ap": "({lo} < {end} AND {hi} > {start})",
+    "po": "({lo} < {end} AND {hi} > {start})",
+    "co": "({lo} <= {start} AND {hi} >= {end})",
 }
 
 
@@ -116,6 +118,8 @@ def _compare_number(value: NumberValue | QuantityValue, sql: Sql) -> str:
         overlaps = f"({lo} < {wanted_hi} AND {hi} >= {wanted_lo})"
         return {"eq": inside, "ne": f"NOT {inside}", "ap": overlaps}[value.prefix]
     exact = sql.bind(value.value, "numeric")
+    if value.prefix == "co":  # what is stored includes it: 5.4 is from 5.35 to 5.45
+        return f"abs(q.lo - {exact}) <= 0.5 * 10 ^ (-scale(q.lo))"
     return {
         "gt": f"{hi} > {exact}",
         "lt": f"{lo} < {exact}",

@@ -3,10 +3,14 @@
 Strings and words stand under GIN as lexemes, so a prefix of any length is an index scan; `:contains` and the like look at each row.
 """
 
+from typing import Final
+
 from services.fhir.search.keys import exact_key, string_key, text_key
 from services.fhir.search.query import Match, StringValue, UriValue, Words
 from services.fhir.search.words import NARRATIVE
 from services.fhir.store.statement import Rows, Sql
+
+_SIGNS: Final = {"unequal": "<>", "greater": ">", "less": "<", "not-greater": "<=", "not-less": ">="}
 
 
 def string_clause(condition: Match, rows: Rows, sql: Sql) -> str:
@@ -20,9 +24,22 @@ def string_clause(condition: Match, rows: Rows, sql: Sql) -> str:
             return _like([f"{start}%{_literal(v.normalized)}%" for v in values], rows, sql)
         case "ends":
             return _like([f"{start}%{_literal(v.normalized)}" for v in values], rows, sql)
+        case "equal":
+            lexemes = " | ".join(_lexeme(string_key(condition.parameter, v.normalized)) for v in values)
+            return f"array_to_tsvector({rows.name}.strings) @@ {sql.bind(lexemes, 'text')}::tsquery"
+        case "unequal" | "greater" | "less" | "not-greater" | "not-less":
+            return _compared(condition, values, rows, sql)
         case _:
             lexemes = " | ".join(f"{_lexeme(string_key(condition.parameter, v.normalized))}:*" for v in values)
             return f"array_to_tsvector({rows.name}.strings) @@ {sql.bind(lexemes, 'text')}::tsquery"
+
+
+def _compared(condition: Match, values: list[StringValue], rows: Rows, sql: Sql) -> str:
+    """By code point: `some value of the parameter is greater`."""
+    sign = _SIGNS[condition.modifier or ""]
+    start = sql.bind(string_key(condition.parameter, ""), "text")
+    keys = sql.bind([string_key(condition.parameter, v.normalized) for v in values], "text[]")
+    return f"EXISTS (SELECT FROM unnest({rows.name}.strings) s WHERE starts_with(s, {start}) AND s {sign} ANY({keys}))"
 
 
 def _like(patterns: list[str], rows: Rows, sql: Sql) -> str:

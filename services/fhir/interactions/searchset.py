@@ -1,0 +1,107 @@
+"""The answer to a search: http://hl7.org/fhir/R4/search.html#return"""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from services.fhir.bundle import bundle, outcome_entry, search_entry, text
+from services.fhir.interactions.codes import with_codes
+from services.fhir.outcomes import Issue, forbidden, operation_outcome
+from services.fhir.request import Answer, FhirRequest
+from services.fhir.scopes import ANY, READ, SEARCH, permissions
+from services.fhir.search.query import SearchQuery, View, types_in
+from services.fhir.service import Service
+from services.fhir.store.rows import Stored
+from services.fhir.store.search import MAX_INCLUDED, Page
+from services.fhir.store.tables import stored_types
+from services.fhir.view import contained_in, viewed
+
+_SAFE: Final = "/:|,$*-"
+
+
+async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> Answer:
+    """Search and tell; the audit row is durable before the answer leaves."""
+    allowed = await with_codes(_within_scopes(query, request), service)
+    page = await service.stores.reading(lambda store: store.search(allowed))
+    await service.stores.audit_log.record(request.audit("search-type", 200, query=urlencode(request.parameters)))
+    entries = [
+        *_matches(page, query.view, service.base),
+        *(search_entry(_seen(stored, _of_included(query.view)), service.base, "include") for stored in page.included),
+        *(outcome_entry(operation_outcome(told)) for told in [_told(query, page)] if told),
+    ]
+    return Answer(200, bundle("searchset", entries, links=_links(query, page, service.base), total=page.total))
+
+
+def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:
+    """Whoever asks by another type's resources learns of them, so that needs a scope too; what is included must be readable."""
+    granted = permissions(request.caller.scopes)
+    for asked in types_in(query):
+        if not granted.allow(asked, SEARCH):
+            raise forbidden(
+                f"The token's scopes do not cover {asked}.{SEARCH}; name the types of chained references",
+                text="令牌权限不足；请在链式引用中注明类型",
+            )
+    if granted.allow(ANY, READ) or not (query.includes or query.revincludes or query.inside):
+        return query
+    readable = frozenset(t for t in stored_types() if granted.allow(t, READ))
+    if not readable and query.inside:
+        raise forbidden("The token's scopes cover no type that could contain others", text="令牌权限不足")
+    return msgspec.structs.replace(query, readable=readable)
+
+
+def _matches(page: Page, view: View | None, base: str) -> Iterator[str]:
+    if not page.inside:
+        yield from (search_entry(_seen(stored, view), base, "match") for stored in page.matches)
+        return
+    for stored, inner in zip(page.matches, page.inside, strict=True):
+        yield _inner_entry(stored, inner, view, base) if inner else search_entry(_seen(stored, view), base, "match")
+
+
+def _inner_entry(stored: Stored, inner: str, view: View | None, base: str) -> str:
+    """A contained resource told by itself: http://hl7.org/fhir/R4/search.html#contained"""
+    body = contained_in(stored.body or "", inner)
+    resource = viewed(body, view) if view else body
+    url = text(f"{base}/{stored.type}/{stored.id}#{inner}")
+    return f'{{"fullUrl":{url},"resource":{resource},"search":{{"mode":"match"}}}}'
+
+
+def _seen(stored: Stored, view: View | None) -> Stored:
+    return msgspec.structs.replace(stored, body=viewed(stored.body, view)) if view and stored.body else stored
+
+
+def _of_included(view: View | None) -> View | None:
+    """Elements are listed for the matches only: http://hl7.org/fhir/R4/search.html#elements"""
+    return view if view and view.summary else None
+
+
+def _links(query: SearchQuery, page: Page, base: str) -> list[tuple[str, str]]:
+    """The self link lists exactly what was used; the next link is it and a place."""
+    path = query.path or query.type
+    own = f"{base}/{path}" if path else base
+    links = [("self", _with(own, query.used))]
+    if page.next is not None:
+        links.append(("next", _with(own, (*query.used, ("_cursor", page.next)))))
+    return links
+
+
+def _with(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    return f"{url}?{urlencode(parameters, quote_via=quote, safe=_SAFE)}" if parameters else url
+
+
+def _told(query: SearchQuery, page: Page) -> list[Issue]:
+    issues = [
+        Issue("warning", "not-supported", f"Ignored the unknown parameter {name}", f"已忽略未知参数 {name}")
+        for name in query.ignored
+    ]
+    if page.truncated:
+        issues.append(
+            Issue(
+                "warning",
+                "incomplete",
+                f"Only {MAX_INCLUDED} included resources are listed",
+                f"关联资源超过 {MAX_INCLUDED} 条，未全部列出",
+            )
+        )
+    return issues
