@@ -12,23 +12,19 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gateway.assertions import AssertionCheck
-from gateway.authenticate import Authenticate
+from gateway.browser_headers import BrowserHeaders
 from gateway.discovery import smart_configuration
-from gateway.doors import Doors
 from gateway.errors import answer_to
-from gateway.forward import Forward
 from gateway.health import readiness
-from gateway.registry import Assertions, Clients, Revocations, SigningKeys
+from gateway.parts import Parts
 from gateway.settings import FHIR_PATH, GatewaySettings
-from gateway.token_endpoint import TokenEndpoint, routes
-from gateway.tokens import AccessTokens
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.peers import Peers
 
-WELL_KNOWN = "/.well-known/smart-configuration"
+WELL_KNOWN = ("/.well-known/smart-configuration", "/.well-known/openid-configuration")
+KEYS_SECONDS = 300  # a key is published for longer than this before it signs
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # spans would carry whole URLs
 
 
@@ -50,39 +46,33 @@ def create_app(
     app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
     _add_fhir_and_auth(app, settings, own_peers, own_database, clock or SystemClock())
     _add_health(app, own_database, own_peers)
+    app.add_middleware(BrowserHeaders, settings=settings)
     for kind in (HTTPException, DatabaseUnavailable, Exception):
         app.add_exception_handler(kind, _outcome)
     return app
 
 
 def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, database: Database, clock: Clock) -> None:
-    engine = database.engine
-    keys = SigningKeys(engine, settings.key, clock)
-    tokens = AccessTokens(settings, keys, clock)
-    revocations = Revocations(engine, clock)
-    check = AssertionCheck(
-        settings.token_url,
-        settings.assertion_algorithms,
-        Clients(engine, clock).get,
-        Assertions(engine, clock).claim,
-    )
+    parts = Parts(settings, peers, database, clock)
     configuration = msgspec.json.encode(smart_configuration(settings))
 
     async def discover(_request: Request) -> Response:
         return Response(configuration, media_type="application/json")
 
     async def public_keys() -> Response:
-        return Response(msgspec.json.encode(await keys.public_set()), media_type="application/json")
+        headers = {"cache-control": f"public, max-age={KEYS_SECONDS}"}
+        return Response(msgspec.json.encode(await parts.keys.public_set()), 200, headers, "application/json")
 
-    app.add_api_route(WELL_KNOWN, discover, response_class=Response)
+    for path in WELL_KNOWN:
+        app.add_api_route(path, discover, response_class=Response)
     app.add_api_route("/auth/jwks", public_keys, response_class=Response)
-    app.include_router(routes(TokenEndpoint(check, tokens, revocations, clock)))
-    doors = Doors(settings, Authenticate(tokens, revocations, clock), Forward(settings, peers, clock))
+    app.include_router(parts.token_routes())
+    app.include_router(parts.login_routes())
     # First, because routes are tried in turn and nearly every request is one of these.
     app.router.routes[:0] = [
-        Route(FHIR_PATH + WELL_KNOWN, discover),
-        Route(f"{FHIR_PATH}/{{path:path}}", doors),
-        Route(FHIR_PATH, doors),
+        Route(FHIR_PATH + WELL_KNOWN[0], discover),
+        Route(f"{FHIR_PATH}/{{path:path}}", parts.doors),
+        Route(FHIR_PATH, parts.doors),
     ]
 
 

@@ -4,14 +4,17 @@ https://www.rfc-editor.org/rfc/rfc6750
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from gateway.registry import Revocations
-from gateway.tokens import AccessTokens, Session, TokenRefusedError
+from gateway.session import Session
+from gateway.tokens import TokenRefusedError
 from services.fhir.outcomes import FhirError, bad_request, unauthorized
 from services.kit.clock import Clock
 from services.kit.logging import log
 
 MAX_SESSIONS = 10_000
+ReadToken = Callable[[str], Awaitable[Session]]
 _NO_TOKEN = {"WWW-Authenticate": 'Bearer realm="yiyang"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="yiyang", error="invalid_token"'}
 
@@ -19,8 +22,8 @@ _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="yiyang", error="invalid_token"'
 class Authenticate:
     """Verified tokens are remembered by the SHA-256 of the whole token; expiry and revocation are asked each time."""
 
-    def __init__(self, tokens: AccessTokens, revocations: Revocations, clock: Clock) -> None:
-        self._tokens = tokens
+    def __init__(self, read_token: ReadToken, revocations: Revocations, clock: Clock) -> None:
+        self._read_token = read_token
         self._revocations = revocations
         self._clock = clock
         self._sessions: dict[bytes, Session] = {}
@@ -33,14 +36,14 @@ class Authenticate:
         if self._clock.seconds() >= session.expires_at:
             self._sessions.pop(key, None)
             raise _refused("The access token has expired", "expired", session)
-        if await self._revocations.is_void(session.client, session.jti, session.issued_at):
+        if await self._revocations.is_void(session):
             self._sessions.pop(key, None)
             raise _refused("The access token has been revoked", "revoked", session)
         return session
 
     async def _read(self, key: bytes, token: bytes) -> Session:
         try:
-            session = await self._tokens.read(token.decode("ascii", "replace"))
+            session = await self._read_token(token.decode("ascii", "replace"))
         except TokenRefusedError as error:
             raise _refused(str(error).capitalize(), "invalid") from error
         if len(self._sessions) >= MAX_SESSIONS:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.tokens import Session
+from gateway.scopes import permissions_at_the_door
+from gateway.session import Session
 from services.fhir.outcomes import bad_request, forbidden, method_not_allowed, not_found
-from services.fhir.scopes import ANY, CREATE, DELETE, READ, SEARCH, UPDATE, permissions
+from services.fhir.scopes import ANY, CREATE, DELETE, READ, SEARCH, UPDATE
 from services.kit.logging import log
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._$*-]{1,256}", re.ASCII)
@@ -37,14 +38,19 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
 }
 # Operations that change something need more than reading; each may ask for more still where it is carried out.
 OPERATIONS: Mapping[str, str] = {"$validate": "", "$meta-add": UPDATE, "$meta-delete": UPDATE, "$register": CREATE}
+_CODES = {CREATE: "create", READ: "read", UPDATE: "update", DELETE: "delete", SEARCH: "search"}
 
 
 class Interaction(msgspec.Struct, frozen=True):
-    """`type` is the one whose owner answers, `*` for the whole system; `letters` of `cruds` that it needs."""
+    """`type` is the one whose owner answers, `*` for the whole system; `letters` of `cruds` that it needs.
+
+    `code` is its name in http://hl7.org/fhir/R4/valueset-type-restful-interaction.html, for the audit.
+    """
 
     type: str
     letters: str
     path: str
+    code: str = "operation"
 
 
 def read_interaction(method: str, path: str) -> Interaction:
@@ -63,14 +69,14 @@ def read_interaction(method: str, path: str) -> Interaction:
         raise method_not_allowed(f"Allowed here: {', '.join(allowed)}", headers={"Allow": ", ".join(allowed)})
     if route.endswith("$"):
         letters = OPERATIONS.get(segments[-1], letters)
-    return Interaction(type_name, letters, "/".join(segments))
+    return Interaction(type_name, letters, "/".join(segments), _code(route, method, letters))
 
 
 def authorize(session: Session, interaction: Interaction) -> None:
     """Raise 403 unless the scopes hold every letter; what they hold beyond that is none of this door's business."""
-    if permissions(session.scopes).allow(interaction.type, interaction.letters):
+    if permissions_at_the_door(session.scopes).allow(interaction.type, interaction.letters):
         return
-    needed = f"system/{interaction.type}.{interaction.letters}"
+    needed = f"{'user' if session.practitioner else 'system'}/{interaction.type}.{interaction.letters}"
     log("scope.refused", client=session.client, type=interaction.type, code=interaction.letters)
     raise forbidden(
         f"The scopes of this token do not hold {needed}",
@@ -95,6 +101,16 @@ def _route(segments: list[str]) -> tuple[str, str]:
             elif kinds[-1] == "{other}":
                 type_name = ANY
     return "/".join(kinds), type_name
+
+
+def _code(route: str, method: str, letters: str) -> str:
+    if route.endswith("$"):
+        return "operation"
+    if route.endswith("{version}"):
+        return "vread"
+    if "_history" in route:
+        return "history"
+    return "patch" if method == "PATCH" else _CODES.get(letters, "batch")
 
 
 def _checked_type(segment: str) -> str:

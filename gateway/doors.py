@@ -1,5 +1,7 @@
 """The way of one FHIR request: authenticate, authorize, forward; whatever fails becomes one OperationOutcome.
 
+Who is refused here is remembered before the answer; what goes through is remembered by the service that carries it out.
+
 http://hl7.org/fhir/R4/http.html
 """
 
@@ -11,56 +13,90 @@ from gateway.authorize import Interaction, authorize, read_interaction
 from gateway.errors import answer_to
 from gateway.forward import Forward
 from gateway.limits import ClientGoneError, Receive, read_body
+from gateway.purposes import stated_purpose
+from gateway.rates import RateLimit
+from gateway.remember import Remember, caller_of
+from gateway.request_id import request_id_of
+from gateway.session import TREATMENT, Session
 from gateway.settings import FHIR_PATH, GatewaySettings
-from gateway.tokens import Session
-from services.fhir.outcomes import unsupported_media
+from services.fhir.outcomes import FhirError, unsupported_media
 from services.fhir.scopes import ANY
-from services.kit.caller import Caller
-from services.kit.ids import is_request_id, uuid7
 from services.kit.peers import PeerAnswer
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
-TREATMENT = "TREAT"  # http://terminology.hl7.org/CodeSystem/v3-ActReason
-_METADATA = Interaction(ANY, "", "metadata")
+_METADATA = Interaction(ANY, "", "metadata", "capabilities")
 _WITHOUT_LENGTH = frozenset({204, 304})  # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_REMEMBERED = frozenset({401, 403, 429})
+
+
+class _Way:
+    """How far a request has come, for the row that remembers a refusal."""
+
+    __slots__ = ("interaction", "session")
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.interaction: Interaction | None = None
 
 
 class Doors:
     """The ASGI app below /fhir."""
 
-    def __init__(self, settings: GatewaySettings, authenticate: Authenticate, forward: Forward) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        authenticate: Authenticate,
+        rate_limit: RateLimit,
+        forward: Forward,
+        remember: Remember,
+    ) -> None:
         self._max_bundle_bytes = settings.max_bundle_bytes
         self._max_body_bytes = settings.max_body_bytes
         self._authenticate = authenticate
+        self._rate_limit = rate_limit
         self._forward = forward
+        self._remember = remember
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope["headers"])
+        request_id = request_id_of(scope["headers"])
+        way = _Way()
         try:
-            answer = await self._answer(scope, receive, request_id)
+            answer = await self._answer(scope, receive, request_id, way)
         except ClientGoneError:
             return
         except Exception as error:  # noqa: BLE001 - the one handler: whatever it is, the client gets an outcome
-            answer = answer_to(error, request_id)
+            answer = await self._refuse(error, request_id, way)
         await _send(send, answer, request_id, is_head=scope["method"] == "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> PeerAnswer:
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str, way: _Way) -> PeerAnswer:
         method, headers, query = scope["method"], scope["headers"], scope["query_string"]
         path = scope["path"].removeprefix(FHIR_PATH).strip("/")
         if path == "metadata" and method in ("GET", "HEAD"):
-            interaction, caller = _METADATA, Caller("", "", None, (), TREATMENT, request_id, "")
+            interaction, caller = _METADATA, caller_of(None, request_id, TREATMENT)
         else:
-            session = await self._authenticate(headers, query)
-            interaction = read_interaction(method, path)
+            way.session = session = await self._authenticate(headers, query)
+            await self._rate_limit.check_session(session)
+            way.interaction = interaction = read_interaction(method, path)
             authorize(session, interaction)
-            caller = _caller(session, request_id)
+            caller = caller_of(session, request_id, stated_purpose(headers, session))
         service = await self._forward.owner(interaction)
         method = "GET" if method == "HEAD" else method  # the same answer, sent without its body
         body = await self._body(scope, receive, interaction) if method in _WITH_BODY else b""
         return await self._forward(service, method, interaction.path, query, headers, body, caller)
+
+    async def _refuse(self, error: Exception, request_id: str, way: _Way) -> PeerAnswer:
+        answer = answer_to(error, request_id)
+        if answer.status not in _REMEMBERED and not _is_about_security(error):
+            return answer
+        act, resource_type = _what(way)
+        try:
+            await self._remember(caller_of(way.session, request_id), act, answer.status, resource_type=resource_type)
+        except Exception as failure:  # noqa: BLE001 - a refusal that cannot be remembered is not answered either
+            return answer_to(failure, request_id)
+        return answer
 
     async def _body(self, scope: Scope, receive: Receive, interaction: Interaction) -> bytes:
         for name, value in scope["headers"]:
@@ -69,16 +105,14 @@ class Doors:
         return await read_body(scope, receive, self._max_body_bytes if interaction.path else self._max_bundle_bytes)
 
 
-def _caller(session: Session, request_id: str) -> Caller:
-    return Caller(session.client, session.organization, None, session.scopes, TREATMENT, request_id, session.jti)
+def _what(way: _Way) -> tuple[str, str | None]:
+    """The interaction and the type that were asked for, as far as that is known."""
+    asked = way.interaction
+    return ("authenticate", None) if asked is None else (asked.code, None if asked.type == ANY else asked.type)
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
-    """Keep the client's request id where it is harmless, so that its log and ours can be joined."""
-    for name, value in headers:
-        if name == b"x-request-id" and is_request_id(text := value.decode("latin-1")):
-            return text
-    return uuid7()
+def _is_about_security(error: Exception) -> bool:
+    return isinstance(error, FhirError) and error.issues[0].code == "security"
 
 
 async def _send(send: Send, answer: PeerAnswer, request_id: str, *, is_head: bool) -> None:

@@ -23,7 +23,7 @@ _CALLER = signing.HEADER.encode()
 _DROPPED = frozenset(
     b"authorization connection content-length cookie expect forwarded host keep-alive proxy-authenticate "
     b"proxy-authorization proxy-connection te trailer transfer-encoding upgrade x-forwarded-for x-forwarded-host "
-    b"x-forwarded-port x-forwarded-prefix x-forwarded-proto x-real-ip x-request-id".split()
+    b"x-forwarded-port x-forwarded-prefix x-forwarded-proto x-purpose x-real-ip x-request-id".split()
 )
 _DROPPED_IN_ANSWERS = frozenset(
     b"connection content-length date keep-alive server trailer transfer-encoding upgrade x-request-id".split()

@@ -1,6 +1,7 @@
 """What the gateway must be told, read once from `YIYANG_…` variables; nothing secret has a default."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,10 @@ class GatewaySettings(BaseSettings):
             description="key of the signature on the Caller, the same in all services: ≥ 32 random bytes; no default"
         ),
     ]
+    internal_key_other: Annotated[
+        SecretStr | None,
+        Field(description="a second internal key that is taken too, while the first is being exchanged"),
+    ] = None
     public_base: Annotated[
         str, Field(description="the FHIR base that clients see; ends in /fhir; its front part also carries /auth")
     ] = "http://127.0.0.1:8000/fhir"
@@ -42,13 +47,39 @@ class GatewaySettings(BaseSettings):
     ] = ("RS384", "ES384")
     max_bundle_bytes: Annotated[int, Field(ge=1, description="body cap of a POST to the base")] = 50_000_000
     max_body_bytes: Annotated[int, Field(ge=1, description="body cap of everything else")] = 5_000_000
+    rate_per_second: Annotated[
+        int, Field(ge=1, description="requests that one client may make, on all replicas together; 429 beyond")
+    ] = 10_000
+    person_rate_per_second: Annotated[int, Field(ge=1, description="the same for one person at an app")] = 50
+    login_rate_per_second: Annotated[int, Field(ge=1, description="the same for logins of all people together")] = 10
+    session_seconds: Annotated[
+        int, Field(ge=60, le=86_400, description="how long a person stays logged in at a browser")
+    ] = 28_800
+    idle_seconds: Annotated[int, Field(ge=60, description="how long a login may be left alone")] = 1_800
+    offline_seconds: Annotated[
+        int, Field(ge=3_600, description="how long an app may refresh its tokens with offline_access")
+    ] = 2_592_000
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Field(description='origins of browser apps as JSON, ["https://portal.example.org"]; none: closed'),
+    ] = ()
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process")] = 2
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("internal_key")
+    @field_validator("internal_key", "internal_key_other")
     @classmethod
-    def _is_strong(cls, value: SecretStr) -> SecretStr:
-        check_key(value.get_secret_value().encode())
+    def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_key(value.get_secret_value().encode())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+                raise ValueError("an origin is https://host or https://host:port, exactly as browsers send it")
         return value
 
     @field_validator("public_base")
@@ -62,6 +93,12 @@ class GatewaySettings(BaseSettings):
     @property
     def key(self) -> bytes:
         return self.internal_key.get_secret_value().encode()
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The internal key, and the other one where there is one."""
+        other = self.internal_key_other
+        return (self.key,) if other is None else (self.key, other.get_secret_value().encode())
 
     @property
     def front(self) -> str:

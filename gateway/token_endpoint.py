@@ -1,60 +1,93 @@
-"""The token endpoint of SMART Backend Services, with introspection and revocation of a client's own tokens.
+"""The token endpoint for systems and people, with introspection and revocation of a client's own tokens.
 
-https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html · https://www.rfc-editor.org/rfc/rfc6749#section-5
+https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html · https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 """
 
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
-import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from gateway.assertions import AssertionCheck, AssertionRefusedError
-from gateway.backend_client import ASSERTION_TYPE
-from gateway.limits import BodyTooLargeError, read_body
-from gateway.registry import Client, Revocations
-from gateway.tokens import AccessTokens, Session, TokenRefusedError
-from services.fhir.scopes import ScopeError, narrow, parse_scopes
-from services.kit.clock import Clock
-from services.kit.database import DatabaseUnavailable
-from services.kit.logging import log, log_failure
+from gateway.client_authentication import ClientAuthentication
+from gateway.grants import Grants
+from gateway.oauth import Asked, OAuthError, posted
+from gateway.registry import Client, Logins, Revocations
+from gateway.remember import Remember
+from gateway.scopes import Scopes, check_grantable, grant, read_scopes
+from gateway.session import Session
+from gateway.tokens import AccessTokens, TokenRefusedError, system_bearer
+from services.fhir.scopes import ScopeError
+from services.kit.logging import log
 
-MAX_FORM_BYTES = 65_536
-MAX_SCOPES = 200
-_FORM = "application/x-www-form-urlencoded"
-
-Form = dict[str, str]
-
-
-class OAuthError(Exception):
-    """An error of RFC 6749 §5.2: `error` from its list, a description that says what to mend."""
-
-    def __init__(self, error: str, description: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
-        super().__init__(error)
-        self.error = error
-        self.description = description
-        self.status = status
+_GRANTS = ("client_credentials", "authorization_code", "refresh_token")
 
 
 class TokenEndpoint:
-    """Answers the three POSTs under /auth; each is authenticated by an assertion for the token URL."""
+    """Answers the three POSTs under /auth."""
 
-    def __init__(self, check: AssertionCheck, tokens: AccessTokens, revocations: Revocations, clock: Clock) -> None:
-        self._check = check
+    def __init__(
+        self,
+        authenticate: ClientAuthentication,
+        tokens: AccessTokens,
+        grants: Grants,
+        logins: Logins,
+        revocations: Revocations,
+    ) -> None:
+        self._authenticate = authenticate
         self._tokens = tokens
+        self._grants = grants
+        self._logins = logins
         self._revocations = revocations
-        self._clock = clock
 
-    async def issue(self, form: Form) -> dict[str, Any]:
-        """https://www.rfc-editor.org/rfc/rfc6749#section-4.4"""
-        if "grant_type" not in form:
+    async def issue(self, asked: Asked) -> dict[str, Any]:
+        """https://www.rfc-editor.org/rfc/rfc6749#section-4"""
+        kind = asked.form.get("grant_type")
+        if kind is None:
             raise OAuthError("invalid_request", "grant_type is missing")
-        if form["grant_type"] != "client_credentials":
-            raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials")
-        client = await self._authenticate(form)
-        token = await self._tokens.issue(client, _granted(form.get("scope", ""), client))
+        if kind not in _GRANTS:
+            raise OAuthError("unsupported_grant_type", f"grant_type must be one of {', '.join(_GRANTS)}")
+        client = await self._authenticate(asked)
+        if client.is_app == (kind == "client_credentials"):
+            raise OAuthError("unauthorized_client", "apps get tokens for people, systems for themselves")
+        if kind == "authorization_code":
+            return await self._grants.by_code(asked, client)
+        if kind == "refresh_token":
+            return await self._grants.by_refresh(asked, client)
+        return await self._for_itself(asked, client)
+
+    async def introspect(self, asked: Asked) -> dict[str, Any]:
+        """https://www.rfc-editor.org/rfc/rfc7662#section-2; of another client's token it says no more than of none."""
+        client = await self._authenticate(asked)
+        if not client.has_keys:
+            raise OAuthError("unauthorized_client", "a client without keys may not ask about tokens")
+        session = await self._own_token(asked, client)
+        if session is None or await self._revocations.is_void(session):
+            return {"active": False}
+        scope = " ".join((*sorted(session.rights), *session.scopes))
+        return {
+            "active": True,
+            "client_id": session.client,
+            "sub": session.account or session.client,
+            "scope": scope,
+            "jti": session.jti,
+            "iat": int(session.issued_at),
+            "exp": int(session.expires_at),
+        }
+
+    async def revoke(self, asked: Asked) -> dict[str, Any]:
+        """https://www.rfc-editor.org/rfc/rfc7009#section-2; a token that is none is as good as revoked."""
+        client = await self._authenticate(asked)
+        session = await self._own_token(asked, client)
+        if session is not None:
+            await self._revocations.revoke(session.jti, session.expires_at)
+        elif (login := await self._logins.peek_refresh(asked.form["token"])) and login.client == client.client_id:
+            await self._grants.end(login)
+        log("token.revoked", client=client.client_id)
+        return {}
+
+    async def _for_itself(self, asked: Asked, client: Client) -> dict[str, Any]:
+        asked.about = "client_credentials"
+        token = await self._tokens.issue(system_bearer(client), _granted(asked.form.get("scope", ""), client))
+        asked.be(client.client_id, client.organization, None, token.jti)
         log("token.issued", client=client.client_id, organization=client.organization)
         return {
             "access_token": token.text,
@@ -63,108 +96,33 @@ class TokenEndpoint:
             "scope": token.scope,
         }
 
-    async def introspect(self, form: Form) -> dict[str, Any]:
-        """https://www.rfc-editor.org/rfc/rfc7662#section-2; of another client's token it says no more than of none."""
-        session = await self._own_token(form)
-        if session is None or await self._revocations.is_void(session.client, session.jti, session.issued_at):
-            return {"active": False}
-        return {
-            "active": True,
-            "client_id": session.client,
-            "scope": " ".join(session.scopes),
-            "jti": session.jti,
-            "iat": int(session.issued_at),
-            "exp": int(session.expires_at),
-        }
-
-    async def revoke(self, form: Form) -> dict[str, Any]:
-        """https://www.rfc-editor.org/rfc/rfc7009#section-2; a token that is none is as good as revoked."""
-        session = await self._own_token(form)
-        if session is not None:
-            await self._revocations.revoke(session.jti, session.expires_at)
-            log("token.revoked", client=session.client)
-        return {}
-
-    async def _own_token(self, form: Form) -> Session | None:
-        client = await self._authenticate(form)
-        if "token" not in form:
+    async def _own_token(self, asked: Asked, client: Client) -> Session | None:
+        if "token" not in asked.form:
             raise OAuthError("invalid_request", "token is missing")
         try:
-            session = await self._tokens.read(form["token"])
+            session = await self._tokens.read(asked.form["token"])
         except TokenRefusedError:
             return None
         return session if session.client == client.client_id else None
 
-    async def _authenticate(self, form: Form) -> Client:
-        if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
-            raise OAuthError("invalid_request", f"client_assertion is needed, with the type {ASSERTION_TYPE}")
-        try:
-            client = await self._check(form["client_assertion"], self._clock.seconds())
-        except AssertionRefusedError as error:
-            log("assertion.refused", reason=str(error))
-            raise OAuthError("invalid_client", str(error), HTTPStatus.UNAUTHORIZED) from error
-        if form.get("client_id", client.client_id) != client.client_id:
-            raise OAuthError("invalid_client", "client_id is not the iss of the assertion", HTTPStatus.UNAUTHORIZED)
-        return client
 
-
-def routes(endpoint: TokenEndpoint) -> APIRouter:
+def routes(endpoint: TokenEndpoint, remember: Remember) -> APIRouter:
     router = APIRouter(prefix="/auth", tags=["auth"])
-    answers = {"/token": endpoint.issue, "/introspect": endpoint.introspect, "/revoke": endpoint.revoke}
-    for path, answer in answers.items():
-        router.add_api_route(path, _posted(answer), methods=["POST"], summary=path[1:], response_class=Response)
+    answers = {"token": endpoint.issue, "introspect": endpoint.introspect, "revoke": endpoint.revoke}
+    for act, answer in answers.items():
+        route = posted(act, answer, remember)
+        router.add_api_route(f"/{act}", route, methods=["POST"], summary=act, response_class=Response)
     return router
 
 
-def _posted(answer: Callable[[Form], Awaitable[dict[str, Any]]]) -> Callable[[Request], Awaitable[Response]]:
-    async def post(request: Request) -> Response:
-        try:
-            return _json(HTTPStatus.OK, await answer(await _form(request)))
-        except OAuthError as error:
-            return _json(error.status, {"error": error.error, "error_description": error.description})
-        except DatabaseUnavailable:
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "temporarily_unavailable"})
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets OAuth JSON and no trace
-            log_failure("token.failed", error)
-            return _json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "server_error"})
-
-    return post
-
-
-async def _form(request: Request) -> Form:
-    """Read the form strictly: a parameter twice, in the URL, or beside an Authorization header is refused."""
-    if request.url.query or "authorization" in request.headers:
-        raise OAuthError("invalid_request", "send everything in the form, nothing in the URL or in Authorization")
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise OAuthError("invalid_request", f"the content type must be {_FORM}")
+def _granted(scope: str, client: Client) -> Scopes:
+    held = read_scopes(client.scopes)
     try:
-        body = await read_body(request.scope, request.receive, MAX_FORM_BYTES)
-        pairs = parse_qsl(body.decode(), keep_blank_values=False, strict_parsing=True, errors="strict")
-    except BodyTooLargeError as error:
-        raise OAuthError("invalid_request", "the form is too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE) from error
-    except ValueError as error:
-        raise OAuthError("invalid_request", "the form cannot be read") from error
-    form = dict(pairs)
-    if len(form) < len(pairs):
-        raise OAuthError("invalid_request", "a parameter is given twice")
-    return form
-
-
-def _granted(scope: str, client: Client) -> tuple[str, ...]:
-    try:
-        asked = parse_scopes(scope)
+        asked = read_scopes(scope)
+        check_grantable(asked, ("system", "user", "patient"), frozenset(asked.rights))
     except ScopeError as error:
         raise OAuthError("invalid_scope", str(error)) from error
-    if len(asked) > MAX_SCOPES:
-        raise OAuthError("invalid_scope", f"more than {MAX_SCOPES} scopes")
-    if limited := next((one.text for one in asked if one.is_limited), None):
-        raise OAuthError("invalid_scope", f"{limited}: scopes with search parameters are not enforced here yet")
-    granted = narrow(asked, parse_scopes(client.scopes))
-    if not granted:
+    granted = grant(asked, held)
+    if not granted.text:
         raise OAuthError("invalid_scope", "none of the scopes asked for is registered for this client")
     return granted
-
-
-def _json(status: int, document: dict[str, Any]) -> Response:
-    headers = {"cache-control": "no-store", "pragma": "no-cache"}
-    return Response(msgspec.json.encode(document), status, headers, "application/json")

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 from gateway.keys import accept_jwks
 from gateway.registry import Client, Clients, RegistrationError, SigningKeys
+from gateway.scopes import read_scopes
 from gateway.settings import GatewaySettings
-from gateway.tokens import AccessTokens
+from gateway.tokens import AccessTokens, system_bearer
 from services.kit.caller import HEADER, Caller, sign
 from services.kit.clock import SystemClock
 from services.kit.database import Database
@@ -54,7 +55,8 @@ async def issue_token(url: str, internal_key: str, public_base: str, client: Cli
     settings = GatewaySettings(database_url=url, internal_key=SecretStr(internal_key), public_base=public_base)
     async with _open(url) as database:
         keys = SigningKeys(database.engine, settings.key, SystemClock())
-        token = await AccessTokens(settings, keys, SystemClock()).issue(client, client.scopes.split())
+        tokens = AccessTokens(settings, keys, SystemClock())
+        token = await tokens.issue(system_bearer(client), read_scopes(client.scopes))
         return token.text
 
 

@@ -5,9 +5,10 @@ https://docs.sqlalchemy.org/en/21/orm/extensions/asyncio.html
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +18,7 @@ from services.kit.database import DatabaseUnavailable
 ANSWER_SECONDS = 1.7
 
 Rows = Sequence[Row[Any]]
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 # asyncpg's own errors come through unwrapped only while connecting.
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, OperationalError, InterfaceError)
@@ -39,6 +41,12 @@ async def run(engine: AsyncEngine, *statements: Executable) -> list[Rows]:
         if error.connection_invalidated:
             raise DatabaseUnavailable from error
         raise
+
+
+def as_struct(row: Row[Any], kind: type[Record]) -> Record:
+    """Return a row whose columns are the fields of a Struct, in their order, as one."""
+    fields = [field.name for field in msgspec.structs.fields(kind)]
+    return msgspec.convert(dict(zip(fields, row, strict=True)), kind)
 
 
 async def _run(engine: AsyncEngine, statements: Sequence[Executable]) -> list[Rows]:

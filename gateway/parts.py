@@ -1,0 +1,89 @@
+"""What the gateway is made of, put together once per process."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from gateway import token_endpoint
+from gateway.assertions import AssertionCheck
+from gateway.authenticate import Authenticate
+from gateway.client_authentication import ClientAuthentication
+from gateway.doors import Doors
+from gateway.forward import Forward
+from gateway.grants import Grants
+from gateway.login.codes import SendBack
+from gateway.login.cookies import Cookies
+from gateway.login.credentials import CheckCredentials
+from gateway.login.endpoint import LoginEndpoint
+from gateway.login.endpoint import routes as login_routes
+from gateway.login.request import ReadRequest
+from gateway.people_tokens import PeopleTokens
+from gateway.rates import RateLimit
+from gateway.registry import (
+    Accounts,
+    Assertions,
+    Attempts,
+    Browsers,
+    Clients,
+    Logins,
+    Rates,
+    Revocations,
+    SigningKeys,
+)
+from gateway.remember import Remember
+from gateway.settings import GatewaySettings
+from gateway.token_endpoint import TokenEndpoint
+from gateway.tokens import AccessTokens
+from services.fhir.store.audit_log import AuditLog
+from services.kit.clock import Clock
+from services.kit.database import Database
+from services.kit.peers import Peers
+
+
+class Parts:
+    """The doors, the endpoints and what they share."""
+
+    def __init__(self, settings: GatewaySettings, peers: Peers, database: Database, clock: Clock) -> None:
+        engine = database.engine
+        self._settings = settings
+        self._clock = clock
+        self.keys = SigningKeys(engine, settings.key, clock)
+        self.tokens = AccessTokens(settings, self.keys, clock)
+        self.clients = Clients(engine, clock)
+        self.revocations = Revocations(engine, clock)
+        self.remember = Remember(AuditLog(database), clock)
+        self.rate_limit = RateLimit(Rates(engine), settings)
+        self.logins = Logins(engine, clock)
+        self.accounts = Accounts(engine, clock)
+        self._assertions = Assertions(engine, clock)
+        self._attempts = Attempts(engine, clock)
+        life, idle = timedelta(seconds=settings.session_seconds), timedelta(seconds=settings.idle_seconds)
+        self._browsers = Browsers(engine, clock, life, idle)
+        self.authenticate = Authenticate(self.tokens.read, self.revocations, clock)
+        self.doors = Doors(settings, self.authenticate, self.rate_limit, Forward(settings, peers, clock), self.remember)
+
+    def token_routes(self) -> APIRouter:
+        settings, clock = self._settings, self._clock
+        check = AssertionCheck(
+            settings.token_url, settings.assertion_algorithms, self.clients.get, self._assertions.claim
+        )
+        people = PeopleTokens(settings, self.accounts, self.logins, self.tokens, self.keys, clock)
+        grants = Grants(self.logins, people, self.revocations, clock)
+        authenticate = ClientAuthentication(check, self.clients, self.rate_limit, settings.rate_per_second, clock)
+        endpoint = TokenEndpoint(authenticate, self.tokens, grants, self.logins, self.revocations)
+        return token_endpoint.routes(endpoint, self.remember)
+
+    def login_routes(self) -> APIRouter:
+        settings = self._settings
+        send_back = SendBack(settings, self.logins, self.revocations, self._clock)
+        check = CheckCredentials(settings, self.accounts, self._attempts, self.rate_limit, self._clock)
+        endpoint = LoginEndpoint(
+            ReadRequest(settings, self.clients),
+            check,
+            self.accounts,
+            self._browsers,
+            send_back,
+            Cookies(settings),
+            self.remember,
+        )
+        return login_routes(endpoint, send_back)
