@@ -83,6 +83,12 @@ async def _ask(owner: str, intents: dict[int, Intent], caller: Caller, service: 
 
 
 async def _prepare_here(intents: dict[int, Intent], store: Store, service: Service) -> Prepared | Refused:
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for intent in intents.values():
+        if intent.method != "POST" and intent.type in service.served:
+            by_type[intent.type].append(intent.id)
+    for resource_type, ids in by_type.items():
+        await store.fetch(resource_type, ids)
     writes: dict[int, Write | None] = {}
     for n, intent in intents.items():
         try:
