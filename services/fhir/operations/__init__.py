@@ -15,6 +15,7 @@ from services.fhir.operations.meta_add import meta_add
 from services.fhir.operations.meta_delete import meta_delete
 from services.fhir.operations.operation import Handler, Level, Operation
 from services.fhir.operations.translate import translate
+from services.fhir.operations.validate import validate_resource
 from services.fhir.operations.validate_code import validate_code
 
 __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "system_operations"]
@@ -23,6 +24,7 @@ _R4: Final = "http://hl7.org/fhir/OperationDefinition"
 
 _ALL: Final = (
     #         name             definition                            levels                          types            handler      affects state, letters
+    Operation("validate",      f"{_R4}/Resource-validate",           ("type", "instance"),           (),              validate_resource, letters=""),
     Operation("meta",          f"{_R4}/Resource-meta",               ("system", "type", "instance"), (),              meta),
     Operation("meta-add",      f"{_R4}/Resource-meta-add",           ("instance",),                  (),              meta_add,    affects_state=True, letters="u"),
     Operation("meta-delete",   f"{_R4}/Resource-meta-delete",        ("instance",),                  (),              meta_delete, affects_state=True, letters="u"),
