@@ -1,10 +1,15 @@
 """Answers that several interactions give alike: http://hl7.org/fhir/R4/http.html#general"""
 
+from typing import Final
+
 from services.fhir.bundle import SAVED
 from services.fhir.headers import http_date, preferred_return
 from services.fhir.outcomes import FhirError, gone, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.store.rows import Stored
+
+# Nobody between keeps a patient's data, and the client asks with If-None-Match: RFC 9111 §5.2.2.4, §5.2.2.7
+_ASK_AGAIN: Final = (b"cache-control", b"private, no-cache")
 
 
 def unknown(resource_type: str) -> FhirError:
@@ -16,7 +21,7 @@ def deleted(stored: Stored) -> FhirError:
 
 
 def version_headers(stored: Stored) -> tuple[tuple[bytes, bytes], ...]:
-    return ((b"etag", stored.etag.encode()), (b"last-modified", http_date(stored.updated).encode()))
+    return ((b"etag", stored.etag.encode()), (b"last-modified", http_date(stored.updated).encode()), _ASK_AGAIN)
 
 
 def of_stored(stored: Stored, status: int = 200) -> Answer:
