@@ -2,5 +2,6 @@
 
 from tests.front import front, keys
 from tests.house import fhir, house
+from tests.people import portal
 
-__all__ = ["fhir", "front", "house", "keys"]
+__all__ = ["fhir", "front", "house", "keys", "portal"]
