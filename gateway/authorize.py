@@ -25,6 +25,8 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "_search": {"POST": SEARCH},
     "_history": {"GET": SEARCH},
     "$": {"GET": READ, "POST": READ},
+    "$/{id}": {"GET": "", "DELETE": ""},
+    "$/{id}/{other}": {"GET": ""},
     "{type}": {"GET": SEARCH, "POST": CREATE, "PUT": UPDATE, "PATCH": UPDATE, "DELETE": DELETE},
     "{type}/_search": {"POST": SEARCH},
     "{type}/_history": {"GET": SEARCH},
@@ -37,7 +39,15 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "{type}/{id}/{other}/_search": {"POST": SEARCH},
 }
 # Operations that change something need more than reading; each may ask for more still where it is carried out.
-OPERATIONS: Mapping[str, str] = {"$validate": "", "$meta-add": UPDATE, "$meta-delete": UPDATE, "$register": CREATE}
+OPERATIONS: Mapping[str, str] = {
+    "$validate": "",
+    "$meta-add": UPDATE,
+    "$meta-delete": UPDATE,
+    "$register": CREATE,
+    # Which types the scopes cover is looked at where these are carried out.
+    "$export": "",
+    "$import": "",
+}
 _CODES = {CREATE: "create", READ: "read", UPDATE: "update", DELETE: "delete", SEARCH: "search"}
 
 
@@ -96,7 +106,7 @@ def _route(segments: list[str]) -> tuple[str, str]:
             kinds.append("$")
         else:
             kinds.append(_POSITIONS[position] if position < len(_POSITIONS) else segment)
-            if kinds[-1] == "{type}" or (kinds[-1] == "{other}" and segment != ANY):
+            if kinds[-1] == "{type}" or (kinds[-1] == "{other}" and kinds[0] == "{type}" and segment != ANY):
                 type_name = _checked_type(segment)
             elif kinds[-1] == "{other}":
                 type_name = ANY

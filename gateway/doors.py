@@ -29,6 +29,7 @@ Scope = MutableMapping[str, Any]
 _METADATA = Interaction(ANY, "", "metadata", "capabilities")
 _WITHOUT_LENGTH = frozenset({204, 304})  # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_LARGE = frozenset({"", "$import"})  # paths to which many resources come at once
 _REMEMBERED = frozenset({401, 403, 429})
 
 
@@ -102,7 +103,8 @@ class Doors:
         for name, value in scope["headers"]:
             if name == b"content-encoding" and value.strip().lower() != b"identity":
                 raise unsupported_media("Send the body without Content-Encoding", text="不支持压缩的请求内容")
-        return await read_body(scope, receive, self._max_body_bytes if interaction.path else self._max_bundle_bytes)
+        is_large = interaction.path in _LARGE
+        return await read_body(scope, receive, self._max_bundle_bytes if is_large else self._max_body_bytes)
 
 
 def _what(way: _Way) -> tuple[str, str | None]:

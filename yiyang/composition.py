@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -53,7 +53,8 @@ def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastA
     for name, create_app in SERVICES.items():
         apps[name] = create_app(settings, database=database, peers=peers)
     front = gateway.app.create_app(gateway_settings, peers=peers, database=database)
-    front.router.lifespan_context = _closing(database, front.router.lifespan_context)
+    services = [app.router.lifespan_context(app) for app in apps.values()]
+    front.router.lifespan_context = _living(database, services, front.router.lifespan_context)
     return front
 
 
@@ -66,13 +67,17 @@ def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:
     return call
 
 
-def _closing(database: Database, lifespan: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @asynccontextmanager
-    async def closing(front: FastAPI) -> AsyncIterator[Any]:
-        try:
-            async with lifespan(front) as state:
-                yield state
-        finally:
-            await database.close()
+def _living(
+    database: Database, services: Iterable[AbstractAsyncContextManager[Any]], lifespan: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
+    """The services live as long as the front does; the database is closed behind them all."""
 
-    return closing
+    @asynccontextmanager
+    async def living(front: FastAPI) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            for service in services:
+                await stack.enter_async_context(service)
+            yield await stack.enter_async_context(lifespan(front))
+
+    return living

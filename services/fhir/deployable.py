@@ -1,13 +1,16 @@
 """From a list of ServedTypes to an app: what records, referral and care have in common."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import FastAPI, Response
 
+from services.fhir.bulk.worker import Worker
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.routes import fhir_routes
 from services.fhir.served import ServedType
@@ -33,14 +36,12 @@ def create_service(
 ) -> FastAPI:
     """`database` and `peers` come from the process that holds several services; alone, a service opens its own."""
     own_database = database or Database(settings.database_url, settings.pool_size)
-    app = FastAPI(
-        title=f"Yiyang {name}",
-        openapi_url=None,
-        redirect_slashes=False,
-        lifespan=_lifespan(None if database else own_database),
-    )
+    app = FastAPI(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
     service = _service(name, served, settings, own_database, own_peers)
+    worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
+    app.state.worker = worker
+    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker)
     app.router.routes.extend(fhir_routes(service))
     _add_operational_routes(app, served, own_database)
     app.router.default = _no_such_path
@@ -66,14 +67,17 @@ def _service(
     )
 
 
-def _lifespan(database: Database | None) -> Callable[[FastAPI], Any]:
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        if database is not None:
-            await database.close()
-
-    return lifespan
+@asynccontextmanager
+async def _lifespan(database: Database | None, worker: Worker | None) -> AsyncIterator[None]:
+    """The owner of Patient works on bulk jobs too, beside its requests."""
+    working = asyncio.create_task(worker.forever()) if worker else None
+    yield
+    if working is not None:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    if database is not None:
+        await database.close()
 
 
 def _add_operational_routes(app: FastAPI, served: Sequence[ServedType], database: Database) -> None:

@@ -25,7 +25,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class FhirRequest:
-    """One request that the gateway has signed; `type`, `id`, `version`, `operation` and `inner` are path segments, empty where the route has none."""
+    """One request that the gateway has signed; `type`, `id`, `version`, `operation`, `file` and `inner` are path segments, empty where the route has none."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class FhirRequest:
         self.id: str = path.get("id", "")
         self.version: str = path.get("version", "")
         self.operation: str = path.get("operation", "")
+        self.file: str = path.get("file", "")
         self.inner: str = path.get("inner", "")
         self.query = query
         self.body = body

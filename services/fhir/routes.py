@@ -10,6 +10,8 @@ from typing import Any, Final
 from starlette.routing import Route
 
 from services.fhir.body import pretty
+from services.fhir.bulk.kick_off import JOB
+from services.fhir.bulk.status import cancel, job_file, status
 from services.fhir.headers import FHIR_JSON, check_accept
 from services.fhir.interactions.bundles import post_bundle
 from services.fhir.interactions.create import create
@@ -52,6 +54,8 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir", {"GET": search_system, "POST": post_bundle}),
     ("/fhir/_search", {"POST": search_system_by_post}),
     ("/fhir/_history", {"GET": history}),
+    (f"/fhir/{JOB}/{{id}}", {"GET": status, "DELETE": cancel}),
+    (f"/fhir/{JOB}/{{id}}/{{file}}", {"GET": job_file}),
     ("/fhir/${operation}", INVOKE),
     ("/fhir/{type}/${operation}", INVOKE),
     ("/fhir/{type}/{id}/${operation}", INVOKE),
@@ -76,6 +80,7 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     (PREPARE, {"POST": answer_prepare}),
 )
 PUBLIC: Final = frozenset({capabilities})
+OTHER_MEDIA: Final = frozenset({job_file})  # what they answer is not FHIR JSON
 _CALLER: Final = HEADER.encode()
 _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 _NOBODY: Final = Caller("", "", None, (), "", "", "")
@@ -95,10 +100,11 @@ class Endpoint:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = await read_body(receive)
         answer = await self._answer(scope, body)
-        whole = pretty(answer.body) if b"_pretty=true" in scope["query_string"] else answer.body
+        is_json = not any(name == b"content-type" for name, _ in answer.headers)
+        whole = pretty(answer.body) if is_json and b"_pretty=true" in scope["query_string"] else answer.body
         content = b"" if scope["method"] == "HEAD" else whole
         headers = [*answer.headers, (b"content-length", str(len(whole)).encode())]
-        if whole:
+        if whole and is_json:
             headers.append(_JSON)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -123,7 +129,8 @@ class Endpoint:
         fields = dict(scope["headers"])
         query = scope["query_string"].decode("latin-1")
         caller = _NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
-        check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
+        if handler not in OTHER_MEDIA:
+            check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         now = self._service.clock.now()
         return await handler(
             FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now), self._service

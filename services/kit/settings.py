@@ -30,4 +30,5 @@ class ServiceSettings(BaseSettings):
     time_zone: Annotated[str, Field(description="zone of date values that carry none")] = "Asia/Shanghai"
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process and service")] = 8
     max_entries: Annotated[int, Field(ge=1, description="entries of one batch or transaction")] = 5000
+    keep_hours: Annotated[int, Field(ge=1, le=168, description="how long the files of a bulk job can be fetched")] = 24
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,5 +1,6 @@
 """Patient/$everything: http://hl7.org/fhir/R4/patient-operation-everything.html"""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -107,6 +108,7 @@ async def test_start_and_end_are_dates_of_care(fhir: Fhir) -> None:
 
 async def test_since_is_the_last_update(fhir: Fhir) -> None:
     reference, *_ = await an_elder(fhir)
+    await asyncio.sleep(0.01)  # an instant has milliseconds
     late = await fhir.created(observation(reference))
     (bundle,) = await pages(fhir, f"/{reference}/$everything?_since={late['meta']['lastUpdated']}")
     assert names(bundle, "match") == [name(late)]

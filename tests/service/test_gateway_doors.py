@@ -121,7 +121,7 @@ async def test_nothing_internal_comes_in_or_goes_out(front: Front, keys: KeyPair
         ("GET", "/fhir/_history", "*.s"),
         ("GET", "/fhir?_type=Patient", "*.s"),
         ("POST", "/fhir/_search", "*.s"),
-        ("GET", "/fhir/$export", "*.r"),
+        ("GET", "/fhir/$meta", "*.r"),
     ],
 )
 async def test_an_interaction_needs_exactly_its_letter(

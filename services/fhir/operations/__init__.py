@@ -9,6 +9,8 @@ from typing import Final
 from services.fhir.operations.code_system_validate_code import validate_code_in_system
 from services.fhir.operations.everything import everything
 from services.fhir.operations.expand import expand
+from services.fhir.operations.export import export
+from services.fhir.operations.import_ import import_
 from services.fhir.operations.lookup import lookup
 from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
@@ -21,7 +23,10 @@ from services.fhir.operations.validate_code import validate_code
 __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "system_operations"]
 
 _R4: Final = "http://hl7.org/fhir/OperationDefinition"
+_BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+_OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
+# Where no letter is asked for, the operation itself looks which types the scopes cover.
 _ALL: Final = (
     #         name             definition                            levels                          types            handler      affects state, letters
     Operation("validate",      f"{_R4}/Resource-validate",           ("type", "instance"),           (),              validate_resource, letters=""),
@@ -34,6 +39,10 @@ _ALL: Final = (
     Operation("expand",        f"{_R4}/ValueSet-expand",             ("type", "instance"),           ("ValueSet",),   expand),
     Operation("validate-code", f"{_R4}/ValueSet-validate-code",      ("type", "instance"),           ("ValueSet",),   validate_code),
     Operation("translate",     f"{_R4}/ConceptMap-translate",        ("type", "instance"),           ("ConceptMap",), translate),
+    Operation("export",        f"{_BULK}/export",                    ("system",),                    (),              export,      letters=""),
+    Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters=""),
+    Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters=""),
+    Operation("import",        f"{_OURS}/import",                    ("system",),                    (),              import_,     affects_state=True, letters=""),
 )  # fmt: skip
 
 # A name may stand twice, for other types: CodeSystem/$validate-code and ValueSet/$validate-code.

@@ -58,7 +58,10 @@ class Inputs:
 
     def element(self, name: str) -> Json | None:
         """A value of a complex type, such as a Coding."""
-        return next((value for value in self._values(name) if isinstance(value, dict)), None)
+        return next(iter(self.elements(name)), None)
+
+    def elements(self, name: str) -> list[Json]:
+        return [value for value in self._values(name) if isinstance(value, dict)]
 
     def resource(self, name: str, resource_type: str) -> Json | None:
         for part in self._parts:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Index,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -162,3 +163,127 @@ unique_claim: Final = Table(
     comment="What may exist once across all shards: a patient-bound resource's id that a client chose, or the criteria of a conditional "
     "create. `turn` grows with each claim; `shard` is the hash of the key.",
 )
+
+job: Final = Table(
+    "job",
+    metadata,
+    Column("id", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("created", _INSTANT, nullable=False),
+    Column("moment", _INSTANT),
+    Column("total", BigInteger),
+    Column("done", BigInteger, nullable=False),
+    Column("tally", Text, nullable=False),
+    Column("worker", Text),
+    Column("beat", _INSTANT),
+    Column("attempts", BigInteger, nullable=False),
+    Column("failure", Text),
+    Column("expires", _INSTANT),
+    PrimaryKeyConstraint("id", "shard", name="job_pkey"),
+    comment="Bulk exports and imports. All lie on shard 0, one queue; whoever's beat is recent works on a job. `moment` is the instant "
+    "of an export's snapshot.",
+)
+
+job_part: Final = Table(
+    "job_part",
+    metadata,
+    Column("job", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("ids", ARRAY(_BYTEWISE)),
+    Column("versions", ARRAY(BigInteger)),
+    Column("content", LargeBinary),
+    Column("first", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    PrimaryKeyConstraint("job", "number", "shard", name="job_part_pkey"),
+    comment="What a job has to do, piece by piece: versions to write out, or lines (gzip) to take in. `shard` is the hash of the job.",
+)
+
+job_file: Final = Table(
+    "job_file",
+    metadata,
+    Column("job", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("job", "number", "shard", name="job_file_pkey"),
+    comment="The files that a job has written (gzip): every replica can serve them, and they are backed up and deleted with all else.",
+)
+
+access_grant: Final = Table(
+    "access_grant",
+    metadata,
+    Column("patient", _BYTEWISE, nullable=False),
+    Column("organization", _BYTEWISE, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("source", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("begins", _INSTANT, nullable=False),
+    Column("ends", _INSTANT, nullable=False),
+    Column("types", ARRAY(Text)),
+    Column("purposes", ARRAY(Text)),
+    Column("resources", ARRAY(_BYTEWISE)),
+    Column("may_write", Boolean, nullable=False),
+    Column("founds", Boolean, nullable=False),
+    Column("overrides", Boolean, nullable=False),
+    PrimaryKeyConstraint("patient", "organization", "basis", "source", "shard", name="access_grant_pkey"),
+    comment="What basis an organization has for a patient, from which resource (`source`), and how far it goes. `shard` is the patient's.",
+)
+Index("access_grant_source", access_grant.c.source)
+
+consent_rule: Final = Table(
+    "consent_rule",
+    metadata,
+    Column("patient", _BYTEWISE, nullable=False),
+    Column("source", _BYTEWISE, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("excepts", BigInteger),
+    Column("organization", _BYTEWISE),
+    Column("purposes", ARRAY(Text)),
+    Column("types", ARRAY(Text)),
+    Column("begins", _INSTANT, nullable=False),
+    Column("ends", _INSTANT, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    PrimaryKeyConstraint("patient", "source", "number", "shard", name="consent_rule_pkey"),
+    comment="What a patient's consent denies; a row with `excepts` is an exception to the denial of that number. `shard` is the patient's.",
+)
+Index("consent_rule_source", consent_rule.c.source)
+
+supervision: Final = Table(
+    "supervision",
+    metadata,
+    Column("lead", _BYTEWISE, nullable=False),
+    Column("supervised", _BYTEWISE, nullable=False),
+    Column("source", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("begins", _INSTANT, nullable=False),
+    Column("ends", _INSTANT, nullable=False),
+    PrimaryKeyConstraint("lead", "supervised", "source", "shard", name="supervision_pkey"),
+    comment="Whose patients an organization may read as the lead of a consortium. `shard` is the hash of the lead.",
+)
+Index("supervision_source", supervision.c.source)
+
+identity: Final = Table(
+    "identity",
+    metadata,
+    Column("key", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("patient", _BYTEWISE, nullable=False),
+    PrimaryKeyConstraint("key", "shard", name="identity_pkey"),
+    comment="Which patient has a strong identifier: one person, one Patient. `shard` is the hash of the key.",
+)
+Index("identity_patient", identity.c.patient)
