@@ -22,6 +22,7 @@ from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.rows import instant
 from services.fhir.store.tables import stored_types
+from services.fhir.validation.profiles.shipped import profiles_of
 
 _STATEMENT_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 _COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
@@ -100,8 +101,10 @@ def _resource(served: ServedType) -> dict[str, Any]:
     parameters = searchable_parameters(served.type)
     references = [p.code for p in parameters if p.type == "reference"]
     updates = "update" in served.interactions
+    profiles = profiles_of(served.type)
     return {
         "type": served.type,
+        **({"supportedProfile": profiles} if profiles else {}),
         "interaction": [{"code": code} for code in served.interactions],
         "versioning": "versioned-update" if updates else "versioned",
         "readHistory": True,

@@ -135,7 +135,7 @@ def test_what_is_written_by_hand_says_what_r4s_expression_says(place: str, key: 
     evaluate = compile_node(parse_expression(expression), place)
     answers = set()
     for _ in range(60):
-        value = random_bundle(chance) if place == "Bundle" else random_observation(chance)
+        value = RANDOM[place](chance)
         holds = truth(evaluate(value))
         assert (not BY_HAND[place, key](value)) is holds, value
         answers.add(holds)
@@ -165,6 +165,24 @@ def random_observation(chance: random.Random) -> Json:
 
     components = [{"code": concept()} for _ in range(chance.randint(1, 2))]
     return {"resourceType": "Observation", "valueString": "x", "code": concept(), "component": components}
+
+
+def random_guide(chance: random.Random) -> Json:
+    versions = [chance.choice(["4.0.0", "4.0.1"]) for _ in range(chance.randint(1, 2))]
+    return {"resourceType": "ImplementationGuide", "fhirVersion": versions, "definition": random_definition(chance)}
+
+
+def random_definition(chance: random.Random) -> Json:
+    resource = {"groupingId": chance.choice("ab"), "fhirVersion": [chance.choice(["4.0.0", "4.0.1"])]}
+    return {"grouping": [{"id": "a"}, {"id": chance.choice("bc")}], "resource": [resource, {"name": "x"}]}
+
+
+RANDOM = {
+    "Bundle": random_bundle,
+    "Observation": random_observation,
+    "ImplementationGuide": random_guide,
+    "ImplementationGuide.definition": random_definition,
+}
 
 
 def broken(resource: Json) -> list[tuple[str, str]]:
@@ -292,6 +310,25 @@ def test_many_local_references_hide_nothing() -> None:
     performers = [{"reference": "#d"} for _ in range(300)]
     wrong = broken(OBSERVATION | {"contained": contained, "focus": performers, "issued": "2024"})
     assert wrong == [("Not an instant with seconds and zone", "Observation.issued")]
+
+
+def test_many_of_anything_are_checked_in_their_time() -> None:
+    contained = [{"resourceType": "Basic", "id": f"b{number}", "code": {"text": "x"}} for number in range(3000)]
+    links = [{"url": "u", "valueUri": f"#b{number}"} for number in range(3000)]
+    assert broken(OBSERVATION | {"contained": contained, "extension": links}) == []
+    grouping = [{"id": str(number), "name": "x"} for number in range(3000)]
+    resources = [{"reference": {"display": "x"}, "groupingId": str(number)} for number in range(3000)]
+    guide = {
+        "resourceType": "ImplementationGuide",
+        "url": "http://a.example",
+        "name": "A",
+        "status": "draft",
+        "packageId": "a",
+        "fhirVersion": ["4.0.1"],
+    }
+    assert broken(guide | {"definition": {"grouping": grouping, "resource": resources}}) == []
+    elements = [{"id": f"Basic.a{number}", "path": f"Basic.a{number}"} for number in range(3000)]
+    assert broken(DEFINITION | {"differential": {"element": [{"id": "Basic", "path": "Basic"}, *elements]}}) == []
 
 
 def test_rules_about_values_wait_for_a_right_structure() -> None:

@@ -8,6 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.fhir.outcomes import FhirError, Issue
 from services.fhir.validation import parse, validate
@@ -17,6 +19,7 @@ from services.fhir.validation.profiles.patterns import matches
 from services.fhir.validation.profiles.shipped import shipped_profiles
 from services.fhir.validation.profiles.tree import tree
 from tests import builders
+from tests.unit.test_validation import BREAKS, at, paths
 from yiyang.story import elder, home_care, institutions, month, packages, referral, terms, visit
 from yiyang.story.elements import Calendar
 
@@ -99,6 +102,21 @@ def test_what_the_story_sends_keeps_the_profiles_that_it_claims() -> None:
             claimed |= {url for url in each.get("meta", {}).get("profile", ()) if known_profile(url)}
     ours = {url for url, each in shipped_profiles().items() if each["kind"] == "resource"}
     assert claimed == ours
+
+
+RESOURCES = [entry["resource"] for bundle in told() for entry in bundle["entry"]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(RESOURCES), st.sampled_from(sorted(BREAKS)), st.data())
+def test_any_element_of_what_the_story_sends_is_found_when_it_is_broken(
+    whole: Json, how: str, data: st.DataObject
+) -> None:
+    resource = deepcopy(whole)
+    path = data.draw(st.sampled_from([path for path in paths(resource)[1:] if path != ("resourceType",)]))
+    parent = at(resource, path[:-1])
+    parent[path[-1]] = BREAKS[how](parent[path[-1]])
+    assert issues(resource), (how, path)
 
 
 ELDER = builders.known_patient()

@@ -56,9 +56,31 @@ def _component_repeats_the_code(observation: Json) -> list[str]:
     ]
 
 
+def _groupings(definition: Json) -> list[str]:
+    """ig-1"""
+    known = {each.get("id") for each in definition.get("grouping", ())}
+    return [
+        f".resource[{number}].groupingId"
+        for number, each in enumerate(definition["resource"])
+        if "groupingId" in each and each["groupingId"] not in known
+    ]
+
+
+def _versions(guide: Json) -> list[str]:
+    """ig-2"""
+    known = {*guide.get("fhirVersion", ())}
+    return [
+        f".definition.resource[{number}].fhirVersion"
+        for number, each in enumerate(guide["definition"].get("resource", ()))
+        if not known.issuperset(each.get("fhirVersion", ()))
+    ]
+
+
 BY_HAND: Final[Mapping[tuple[str, str], Callable[[Json], list[str]]]] = {
     ("Bundle", "bdl-3"): _requests,
     ("Bundle", "bdl-4"): _responses,
     ("Bundle", "bdl-7"): _distinct_entries,
+    ("ImplementationGuide", "ig-2"): _versions,
+    ("ImplementationGuide.definition", "ig-1"): _groupings,
     ("Observation", "obs-7"): _component_repeats_the_code,
 }

@@ -57,9 +57,10 @@ def _settled(path: str, problem: Problem, types: Mapping[str, str]) -> Findings:
 
 def _unasked(resource: Json, contained: list[Json], asked: set[str]) -> Iterator[tuple[str, Problem]]:
     """R4 asks it only of contained resources that have an id."""
-    for number, each in enumerate(contained):
-        own = each.get("id")
-        if own is not None and own not in asked and not _refers(each, "#") and not _links(resource, f"#{own}"):
+    alone = [(number, each) for number, each in enumerate(contained) if each.get("id") not in asked | {None}]
+    links = _links(resource) if alone else frozenset()
+    for number, each in alone:
+        if f"#{each['id']}" not in links and not _refers(each, "#"):
             yield f".contained[{number}]", _DOM_3
 
 
@@ -69,6 +70,7 @@ def _refers(node: Any, literal: str) -> bool:
     return node.__class__ is list and any(_refers(child, literal) for child in node)
 
 
-def _links(resource: Json, link: str) -> bool:
-    """Tell whether a canonical, uri or url anywhere in the resource is the link."""
-    return any(placed.value == link and placed.type in _LINKS for placed in walk(resource))
+def _links(resource: Json) -> frozenset[str]:
+    """Give every canonical, uri and url of the resource that leads to a part of it."""
+    found = (placed.value for placed in walk(resource) if placed.type in _LINKS)
+    return frozenset(link for link in found if link.startswith("#"))

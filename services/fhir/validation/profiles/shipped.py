@@ -24,3 +24,9 @@ def shipped_profile(canonical: str) -> Json | None:
     url, _, version = canonical.partition("|")
     found = shipped_profiles().get(url)
     return found if found and version in ("", found.get("version")) else None
+
+
+@cache
+def profiles_of(type_: str) -> tuple[str, ...]:
+    """Give the profiles of a resource type, as the CapabilityStatement lists them."""
+    return tuple(url for url, each in shipped_profiles().items() if each["type"] == type_)
