@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway.browser_headers import BrowserHeaders
 from gateway.discovery import smart_configuration
-from gateway.errors import answer_to
+from gateway.errors import answer_to, as_response
 from gateway.health import readiness
 from gateway.parts import Parts
 from gateway.settings import FHIR_PATH, GatewaySettings
@@ -35,16 +35,19 @@ def create_app(
     own_peers = peers or Peers(settings.peers, settings.peer_timeout_seconds)
     own_database = database or Database(settings.database_url, settings.pool_size)
 
+    parts = Parts(settings, own_peers, own_database, clock or SystemClock())
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await parts.outbound.close()
         if peers is None:
             await own_peers.close()
         if database is None:
             await own_database.close()
 
     app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
-    _add_fhir_and_auth(app, settings, own_peers, own_database, clock or SystemClock())
+    _add_fhir_and_auth(app, settings, parts)
     _add_health(app, own_database, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
     for kind in (HTTPException, DatabaseUnavailable, Exception):
@@ -52,8 +55,7 @@ def create_app(
     return app
 
 
-def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, database: Database, clock: Clock) -> None:
-    parts = Parts(settings, peers, database, clock)
+def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, parts: Parts) -> None:
     configuration = msgspec.json.encode(smart_configuration(settings))
 
     async def discover(_request: Request) -> Response:
@@ -68,6 +70,7 @@ def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, peers: Peers, da
     app.add_api_route("/auth/jwks", public_keys, response_class=Response)
     app.include_router(parts.token_routes())
     app.include_router(parts.login_routes())
+    app.include_router(parts.admin_routes())
     # First, because routes are tried in turn and nearly every request is one of these.
     app.router.routes[:0] = [
         Route(FHIR_PATH + WELL_KNOWN[0], discover),
@@ -91,5 +94,4 @@ def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:
 
 async def _outcome(_request: Request, error: Exception) -> Response:
     """Outside of the doors too, a failure is an OperationOutcome."""
-    answer = answer_to(error, uuid7())
-    return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
+    return as_response(answer_to(error, uuid7()))

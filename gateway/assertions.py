@@ -15,6 +15,7 @@ SKEW_SECONDS = 30
 MAX_TEXT = 256
 
 FindClient = Callable[[str], Awaitable[Client | None]]
+FindKeys = Callable[[Client, str], Awaitable[Sequence[Jwk]]]
 ClaimJti = Callable[[str, str, float], Awaitable[bool]]
 
 
@@ -25,10 +26,18 @@ class AssertionRefusedError(Exception):
 class AssertionCheck:
     """Checks the assertions made for one token endpoint, with the algorithms that this server is configured for."""
 
-    def __init__(self, token_url: str, algorithms: Sequence[str], find_client: FindClient, claim_jti: ClaimJti) -> None:
+    def __init__(
+        self,
+        token_url: str,
+        algorithms: Sequence[str],
+        find_client: FindClient,
+        find_keys: FindKeys,
+        claim_jti: ClaimJti,
+    ) -> None:
         self._token_url = token_url
         self._algorithms = algorithms
         self._find_client = find_client
+        self._find_keys = find_keys
         self._claim_jti = claim_jti
 
     async def __call__(self, assertion: str, now: float) -> Client:
@@ -59,7 +68,7 @@ class AssertionCheck:
         if token.claims.get("sub") != issuer:
             raise AssertionRefusedError("iss and sub must both be the client id")
         client = await self._find_client(issuer)
-        key = _key(client, kid, algorithm)
+        key = _key(await self._find_keys(client, kid), algorithm) if client else None
         if client is None or key is None or not is_signed_by(token, key, algorithm) or client.is_disabled:
             raise AssertionRefusedError("no active client with this id has a key of this kid that made the signature")
         return client
@@ -72,8 +81,7 @@ def _open(assertion: str) -> Compact:
         raise AssertionRefusedError(str(error)) from error
 
 
-def _key(client: Client | None, kid: str, algorithm: str) -> Jwk | None:
-    keys = [key for key in client.jwks["keys"] if key["kid"] == kid] if client else []
+def _key(keys: Sequence[Jwk], algorithm: str) -> Jwk | None:
     return keys[0] if len(keys) == 1 and keys[0]["kty"] == KEY_TYPES[algorithm] else None
 
 

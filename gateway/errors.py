@@ -4,6 +4,7 @@ http://hl7.org/fhir/R4/operationoutcome.html
 """
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from gateway.limits import BodyTooLargeError
 from services.fhir.outcomes import (
@@ -36,6 +37,10 @@ def answer_to(error: Exception, request_id: str) -> PeerAnswer:
         known = internal_error("Something went wrong that nobody expected; the request id finds it in the log")
     headers = [(name.lower().encode(), value.encode()) for name, value in known.headers.items()]
     return PeerAnswer(known.status, [_JSON, *headers], operation_outcome(known.issues))
+
+
+def as_response(answer: PeerAnswer) -> Response:
+    return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
 
 
 def _fhir_error(error: Exception) -> FhirError | None:

@@ -14,6 +14,7 @@ from jose.utils import base64_to_long, base64url_encode, long_to_base64
 
 RSA_BITS = range(2048, 8193)
 MAX_KEYS = 10
+MAX_PUBLISHED = 50
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _REQUIRED = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 _ALGORITHM = {"RSA": "RS384", "EC": "ES384"}
@@ -58,7 +59,7 @@ def thumbprint(jwk: Jwk) -> str:
 def accept_jwks(document: Mapping[str, Any]) -> Jwk:
     """Return the key set reduced to what verifies signatures, or raise KeyRefusedError."""
     if "jwks_uri" in document:
-        raise KeyRefusedError("jwks_uri is not taken: register the key set itself")
+        raise KeyRefusedError("the key set itself is needed here; its address is registered as jwks_uri")
     keys = document.get("keys")
     if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS:
         raise KeyRefusedError(f'expected a JWK Set {{"keys": […]}} with 1 to {MAX_KEYS} keys')
@@ -66,6 +67,20 @@ def accept_jwks(document: Mapping[str, Any]) -> Jwk:
     if len({key["kid"] for key in accepted}) < len(accepted):
         raise KeyRefusedError("two keys have the same kid")
     return {"keys": accepted}
+
+
+def usable_keys(document: object) -> list[Jwk]:
+    """Return those keys of a set that others publish which may verify signatures here; KeyRefusedError for what is no such set."""
+    keys = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(keys, list) or len(keys) > MAX_PUBLISHED:
+        raise KeyRefusedError(f"expected a JWK Set with at most {MAX_PUBLISHED} keys")
+    usable = []
+    for key in keys:
+        try:
+            usable.append(_accept(key))
+        except KeyRefusedError:
+            continue  # for encryption, or for an algorithm that is not taken here
+    return usable
 
 
 def _accept(key: object) -> Jwk:

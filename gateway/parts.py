@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from gateway import token_endpoint
+from gateway import admin, token_endpoint
+from gateway.admin import AdminClients
 from gateway.assertions import AssertionCheck
 from gateway.authenticate import Authenticate
 from gateway.client_authentication import ClientAuthentication
+from gateway.client_keys import ClientKeys
 from gateway.doors import Doors
 from gateway.forward import Forward
 from gateway.grants import Grants
@@ -37,6 +39,7 @@ from gateway.tokens import AccessTokens
 from services.fhir.store.audit_log import AuditLog
 from services.kit.clock import Clock
 from services.kit.database import Database
+from services.kit.outbound import Outbound
 from services.kit.peers import Peers
 
 
@@ -46,6 +49,7 @@ class Parts:
     def __init__(self, settings: GatewaySettings, peers: Peers, database: Database, clock: Clock) -> None:
         engine = database.engine
         self._settings = settings
+        self.outbound = Outbound(settings.outbound_networks)
         self._clock = clock
         self.keys = SigningKeys(engine, settings.key, clock)
         self.tokens = AccessTokens(settings, self.keys, clock)
@@ -62,10 +66,17 @@ class Parts:
         self.authenticate = Authenticate(self.tokens.read, self.revocations, clock)
         self.doors = Doors(settings, self.authenticate, self.rate_limit, Forward(settings, peers, clock), self.remember)
 
+    def admin_routes(self) -> APIRouter:
+        return admin.routes(AdminClients(self.clients), self.authenticate, self.rate_limit, self.remember)
+
     def token_routes(self) -> APIRouter:
         settings, clock = self._settings, self._clock
         check = AssertionCheck(
-            settings.token_url, settings.assertion_algorithms, self.clients.get, self._assertions.claim
+            settings.token_url,
+            settings.assertion_algorithms,
+            self.clients.get,
+            ClientKeys(self.outbound),
+            self._assertions.claim,
         )
         people = PeopleTokens(settings, self.accounts, self.logins, self.tokens, self.keys, clock)
         grants = Grants(self.logins, people, self.revocations, clock)

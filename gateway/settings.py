@@ -1,5 +1,6 @@
 """What the gateway must be told, read once from `YIYANG_…` variables; nothing secret has a default."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -45,7 +46,9 @@ class GatewaySettings(BaseSettings):
     assertion_algorithms: Annotated[
         tuple[Literal["RS384", "ES384"], ...], Field(min_length=1, description="signatures taken from clients")
     ] = ("RS384", "ES384")
-    max_bundle_bytes: Annotated[int, Field(ge=1, description="body cap of a POST to the base or to $import")] = 50_000_000
+    max_bundle_bytes: Annotated[int, Field(ge=1, description="body cap of a POST to the base or to $import")] = (
+        50_000_000
+    )
     max_body_bytes: Annotated[int, Field(ge=1, description="body cap of everything else")] = 5_000_000
     rate_per_second: Annotated[
         int, Field(ge=1, description="requests that one client may make, on all replicas together; 429 beyond")
@@ -63,6 +66,12 @@ class GatewaySettings(BaseSettings):
         tuple[str, ...],
         Field(description='origins of browser apps as JSON, ["https://portal.example.org"]; none: closed'),
     ] = ()
+    outbound_networks: Annotated[
+        tuple[str, ...],
+        Field(
+            description='networks that may be called although they are not public, as JSON, ["10.1.0.0/16"]; also without TLS'
+        ),
+    ] = ()
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process")] = 2
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -72,6 +81,11 @@ class GatewaySettings(BaseSettings):
         if value is not None:
             check_key(value.get_secret_value().encode())
         return value
+
+    @field_validator("outbound_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(network)) for network in value)
 
     @field_validator("cors_origins")
     @classmethod
