@@ -67,7 +67,7 @@ async def test_each_prefix_of_a_number(shelf: Shelf, prefix: str) -> None:
 @pytest.mark.parametrize("prefix", PREFIXES)
 async def test_each_prefix_of_a_quantity(shelf: Shelf, prefix: str) -> None:
     """http://hl7.org/fhir/R4/search.html#quantity: numbers as above, in the unit that is asked for."""
-    await shelf.put(**{v: measured(Decimal(v)) for v in VALUES}, other=measured(Decimal(100), code="g"))
+    await shelf.put(**{v: measured(Decimal(v)) for v in VALUES}, other=measured(Decimal(100), code="mm"))
     for text in IMPLICIT:
         found = await shelf.found("Observation", f"value-quantity={prefix}{text}|{UCUM}|mg")
         assert found == expected(prefix, text), f"{prefix}{text}"

@@ -193,13 +193,20 @@ def test_a_number_means_the_range_of_its_digits(text: str, lo: str, hi: str) -> 
     ("text", "system", "code"),
     [
         ("5.4", None, None),
-        ("5.4|http://unitsofmeasure.org|mg", "http://unitsofmeasure.org", "mg"),
+        ("5.4|http://local.test|mg", "http://local.test", "mg"),
+        ("5.4|http://unitsofmeasure.org|nonsense", "http://unitsofmeasure.org", "nonsense"),
         ("5.4||mg", None, "mg"),
     ],
 )
 def test_a_quantity_may_have_a_unit(text: str, system: str | None, code: str | None) -> None:
     expected = QuantityValue("eq", Decimal("5.4"), Decimal("5.35"), Decimal("5.45"), system, code)
     assert _value("Observation", "value-quantity", text) == expected
+
+
+def test_a_quantity_in_a_unit_of_ucum_is_in_base_units() -> None:
+    value = _value("Observation", "value-quantity", "gt5.4|http://unitsofmeasure.org|mg")
+    milligram = ("http://unitsofmeasure.org", "mg", "g1.")
+    assert value == QuantityValue("gt", Decimal("0.0054"), Decimal("0.00535"), Decimal("0.00545"), *milligram)
 
 
 def test_missing_takes_a_boolean() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from services.fhir.search.row import QuantityIndex, Row
 from services.fhir.search.walk import Sink
+from services.fhir.ucum import UCUM, Unit, canonical
+from services.fhir.ucum import unit as ucum_unit
 
 INFINITY = Decimal("Infinity")
 _CURRENCIES = "urn:iso:std:iso:4217"
@@ -87,5 +89,13 @@ def _is_number(sample: Any) -> bool:
 
 
 def _add(parameter: str, ends: tuple[Decimal, Decimal], unit: dict[str, Any], row: Row) -> None:
-    entry = QuantityIndex(parameter, *ends, unit.get("system"), unit.get("code"), unit.get("unit"))
+    system, code = unit.get("system"), unit.get("code")
+    entry = QuantityIndex(parameter, *ends, system, code, unit.get("unit"))
+    if system == UCUM and code is not None and (of := ucum_unit(code)):
+        entry.dimension, entry.base_lo = of.dimension, in_base_units(ends[0], of)
+        entry.base_hi = entry.base_lo if ends[0] == ends[1] else in_base_units(ends[1], of)
     row.quantities.append(entry)
+
+
+def in_base_units(value: Decimal, of: Unit) -> Decimal:
+    return canonical(value, of) if value.is_finite() else value

@@ -54,7 +54,10 @@ class NumberValue(msgspec.Struct, frozen=True):
 
 
 class QuantityValue(msgspec.Struct, frozen=True):
-    """A number with its unit: `v` is (None, None), `v|s|c` is (s, c), `v||c` is (None, c) where c is a code or a unit."""
+    """A number with its unit: `v` is (None, None), `v|s|c` is (s, c), `v||c` is (None, c) where c is a code or a unit.
+
+    Where the unit is UCUM's, `dimension` names its base units, and the numbers are in them.
+    """
 
     prefix: Prefix
     value: Decimal
@@ -62,6 +65,7 @@ class QuantityValue(msgspec.Struct, frozen=True):
     hi: Decimal
     system: str | None
     code: str | None
+    dimension: str | None = None
 
 
 class OfTypeValue(msgspec.Struct, frozen=True):

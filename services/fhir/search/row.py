@@ -20,7 +20,10 @@ class DateIndex(msgspec.Struct):
 
 
 class QuantityIndex(msgspec.Struct):
-    """A number or a quantity; lo = hi for an exact value, infinite where an end is open."""
+    """A number or a quantity; lo = hi for an exact value, infinite where an end is open.
+
+    Where the unit is UCUM's, `dimension` names its base units and `base_lo` and `base_hi` are the ends in them.
+    """
 
     param: str
     lo: Decimal
@@ -28,6 +31,9 @@ class QuantityIndex(msgspec.Struct):
     system: str | None = None
     code: str | None = None
     unit: str | None = None
+    dimension: str | None = None
+    base_lo: Decimal | None = None
+    base_hi: Decimal | None = None
 
 
 class IndexRow(msgspec.Struct):

@@ -12,6 +12,7 @@ from services.fhir.definitions import SearchParameter, resource_types
 from services.fhir.references import relative
 from services.fhir.search.dates import EARLIEST, LATEST, parse_range
 from services.fhir.search.escapes import split, unescape
+from services.fhir.search.quantities import in_base_units
 from services.fhir.search.query import (
     DateValue,
     NearValue,
@@ -27,6 +28,8 @@ from services.fhir.search.query import (
 from services.fhir.search.refusals import invalid
 from services.fhir.search.strings import normalize
 from services.fhir.search.targets import implied_systems, reference_targets, refers_by_canonical
+from services.fhir.ucum import UCUM
+from services.fhir.ucum import unit as ucum_unit
 
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,128}(\.[0-9]{1,128})?([eE][+-]?[0-9]{1,3})?")
@@ -138,7 +141,11 @@ def _quantity(text: str, reading: Reading) -> QuantityValue:
             "格式应为 数值、数值|系统|代码 或 数值||代码",
         )
     _, system, code = parts if len(parts) == _VALUE_SYSTEM_AND_CODE else (None, "", "")
-    return QuantityValue(*_measure(parts[0], reading), system or None, code or None)
+    prefix, value, lo, hi = _measure(parts[0], reading)
+    if system == UCUM and (of := ucum_unit(code)):
+        value, lo, hi = in_base_units(value, of), in_base_units(lo, of), in_base_units(hi, of)
+        return QuantityValue(prefix, value, lo, hi, system, code, of.dimension)
+    return QuantityValue(prefix, value, lo, hi, system or None, code or None)
 
 
 def _near(text: str, reading: Reading) -> NearValue:

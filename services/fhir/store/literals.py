@@ -52,7 +52,11 @@ def _json(entries: Sequence[Any]) -> str | None:
 
 
 def _quantity(q: QuantityIndex) -> dict[str, Any]:
-    unit = {key: value for key, value in (("s", q.system), ("c", q.code), ("u", q.unit)) if value is not None}
+    unit: dict[str, Any] = {
+        key: value for key, value in (("s", q.system), ("c", q.code), ("u", q.unit)) if value is not None
+    }
+    if q.dimension is not None and q.base_lo is not None and q.base_hi is not None:
+        unit |= {"d": q.dimension, "v": _number(q.base_lo), "w": _number(q.base_hi)}
     return {"p": q.param, "lo": _number(q.lo), "hi": _number(q.hi), **unit}
 
 

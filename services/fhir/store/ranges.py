@@ -12,7 +12,7 @@ from services.fhir.search.index import date_parameters
 from services.fhir.search.query import DateValue, Match, Missing, NearValue, NumberValue, QuantityValue, Value
 from services.fhir.store.statement import Rows, Sql
 
-_QUANTITY: Final = "(p text, lo numeric, hi numeric, s text, c text, u text)"
+_QUANTITY: Final = "(p text, lo numeric, hi numeric, s text, c text, u text, d text, v numeric, w numeric)"
 _EARTH_KM: Final = "6371.0088"
 
 _DATE_PREFIXES: Final = {
@@ -100,7 +100,9 @@ def _compare(value: Value, sql: Sql) -> str:
         return _near(value, sql)
     if not isinstance(value, NumberValue | QuantityValue):
         raise TypeError(type(value).__name__)
-    conditions = [_compare_number(value, sql)]
+    if isinstance(value, QuantityValue) and value.dimension is not None:
+        return f"q.d = {sql.bind(value.dimension, 'text')} AND {_compare_number(value, 'q.v', 'q.w', sql)}"
+    conditions = [_compare_number(value, "q.lo", "q.hi", sql)]
     if isinstance(value, QuantityValue) and value.code is not None:
         code = sql.bind(value.code, "text")
         conditions.append(f"q.c = {code}" if value.system else f"(q.c = {code} OR q.u = {code})")
@@ -109,9 +111,9 @@ def _compare(value: Value, sql: Sql) -> str:
     return " AND ".join(conditions)
 
 
-def _compare_number(value: NumberValue | QuantityValue, sql: Sql) -> str:
+def _compare_number(value: NumberValue | QuantityValue, low: str, high: str, sql: Sql) -> str:
     """`eq ne ap` by the implicit range of the search value, the others by its exact value; an open end is unbounded."""
-    lo, hi = "coalesce(q.lo, '-Infinity')", "coalesce(q.hi, 'Infinity')"
+    lo, hi = f"coalesce({low}, '-Infinity')", f"coalesce({high}, 'Infinity')"
     if value.prefix in ("eq", "ne", "ap"):
         wanted_lo, wanted_hi = sql.bind(value.lo, "numeric"), sql.bind(value.hi, "numeric")
         inside = f"({lo} >= {wanted_lo} AND {hi} < {wanted_hi})"
@@ -119,7 +121,7 @@ def _compare_number(value: NumberValue | QuantityValue, sql: Sql) -> str:
         return {"eq": inside, "ne": f"NOT {inside}", "ap": overlaps}[value.prefix]
     exact = sql.bind(value.value, "numeric")
     if value.prefix == "co":  # what is stored includes it: 5.4 is from 5.35 to 5.45
-        return f"abs(q.lo - {exact}) <= 0.5 * 10 ^ (-scale(q.lo))"
+        return f"abs({low} - {exact}) <= 0.5 * 10 ^ (-scale({low}))"
     return {
         "gt": f"{hi} > {exact}",
         "lt": f"{lo} < {exact}",

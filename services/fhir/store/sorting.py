@@ -53,7 +53,7 @@ def _order(key: SortKey, rows: Rows) -> Order:
             )
         case "number" | "quantity":
             return Order(
-                f"(SELECT {pick}(q.lo) FROM jsonb_to_recordset({name}.quantities) AS q (p text, lo numeric) WHERE q.p = {_quoted(key.parameter)})",
+                f"(SELECT {pick}(coalesce(q.v, q.lo)) FROM jsonb_to_recordset({name}.quantities) AS q (p text, lo numeric, v numeric) WHERE q.p = {_quoted(key.parameter)})",
                 "numeric",
                 key.descending,
             )
