@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.kit.caller import check_key
+from services.kit.caller import check_key, split_key
 
 FHIR_PATH = "/fhir"
 MAX_TOKEN_SECONDS = 300
@@ -22,13 +22,10 @@ class GatewaySettings(BaseSettings):
     internal_key: Annotated[
         SecretStr,
         Field(
-            description="key of the signature on the Caller, the same in all services: ≥ 32 random bytes; no default"
+            description="key of the signature on the Caller, the same in all services: ≥ 32 random bytes; no default. "
+            "While it is exchanged `first,second`: the first signs, both are accepted"
         ),
     ]
-    internal_key_other: Annotated[
-        SecretStr | None,
-        Field(description="a second internal key that is taken too, while the first is being exchanged"),
-    ] = None
     public_base: Annotated[
         str, Field(description="the FHIR base that clients see; ends in /fhir; its front part also carries /auth")
     ] = "http://127.0.0.1:8000/fhir"
@@ -75,11 +72,10 @@ class GatewaySettings(BaseSettings):
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process")] = 2
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("internal_key", "internal_key_other")
+    @field_validator("internal_key")
     @classmethod
-    def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            check_key(value.get_secret_value().encode())
+    def _is_strong(cls, value: SecretStr) -> SecretStr:
+        check_key(value.get_secret_value().encode())
         return value
 
     @field_validator("outbound_networks")
@@ -106,13 +102,13 @@ class GatewaySettings(BaseSettings):
 
     @property
     def key(self) -> bytes:
-        return self.internal_key.get_secret_value().encode()
+        """The internal key that signs and seals."""
+        return self.keys[0]
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The internal key, and the other one where there is one."""
-        other = self.internal_key_other
-        return (self.key,) if other is None else (self.key, other.get_secret_value().encode())
+        """Every internal key that is accepted, the one that signs first."""
+        return split_key(self.internal_key.get_secret_value().encode())
 
     @property
     def front(self) -> str:

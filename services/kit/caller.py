@@ -2,6 +2,8 @@
 
 The header value is `caller;request id;issued at (ms);mac`, the mac being HMAC-SHA256 (RFC 2104) over these three, the
 method, the target (path and query, as sent) and the SHA-256 of the body.
+
+An internal key may be two, `first,second`: the first signs, both are accepted, so that one is exchanged for another while requests go on.
 """
 
 import base64
@@ -56,13 +58,15 @@ def sign(caller: Caller, method: str, target: str, body: bytes, key: bytes, now:
         raise ValueError("a request id that cannot be signed")
     bearer = _encode(caller.client, caller.organization, caller.practitioner, caller.scopes, caller.purpose, caller.jti)
     claim = f"{bearer};{caller.request_id};{int(now * 1000)}"
-    return f"{claim};{_mac(claim, method, target, body, key)}"
+    return f"{claim};{_mac(claim, method, target, body, split_key(key)[0])}"
 
 
 def verify(header: str, method: str, target: str, body: bytes, key: bytes, now: float) -> Caller:
     """Return the Caller that the gateway signed for exactly this request, or raise CallerRefusedError."""
     claim, _, mac = header.rpartition(";")
-    if not header.isascii() or not hmac.compare_digest(mac, _mac(claim, method, target, body, key)):
+    if not header.isascii() or not any(
+        hmac.compare_digest(mac, _mac(claim, method, target, body, one)) for one in split_key(key)
+    ):
         raise CallerRefusedError("the caller is not signed for this request")
     bearer, request_id, issued = claim.split(";")
     age = now * 1000 - int(issued)
@@ -76,9 +80,16 @@ def verify(header: str, method: str, target: str, body: bytes, key: bytes, now: 
 
 def check_key(key: bytes) -> bytes:
     """Return the key, or raise ValueError when it is too short or too plain to keep anyone out."""
-    if len(key) < KEY_BYTES or len(set(key)) < KEY_BYTES // 4:
-        raise ValueError(f"the internal key needs {KEY_BYTES} random bytes or more")
+    for one in split_key(key):
+        if len(one) < KEY_BYTES or len(set(one)) < KEY_BYTES // 4:
+            raise ValueError(f"the internal key needs {KEY_BYTES} random bytes or more")
     return key
+
+
+@lru_cache(maxsize=8)
+def split_key(key: bytes) -> tuple[bytes, ...]:
+    """Return the key that signs, then the others that are accepted."""
+    return tuple(key.split(b","))
 
 
 def _mac(claim: str, method: str, target: str, body: bytes, key: bytes) -> str:

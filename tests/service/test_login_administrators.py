@@ -4,7 +4,7 @@ import pytest
 
 from gateway.jws import open_compact
 from gateway.registry import RegistrationError
-from tests.front import Front
+from tests.front import KEY, Front
 from tests.people import PASSWORD, Portal, sent
 
 ADMIN = ("institution-admin",)
@@ -49,11 +49,8 @@ async def test_the_id_token_tells_how_the_person_was_known(portal: Portal) -> No
 
 async def test_a_secret_sealed_under_the_other_internal_key_still_counts(portal: Portal, clean_database: str) -> None:
     code = await _admin(portal)
-    changed = {
-        "internal_key": "fedcba9876543210-another-key-for-tests",
-        "internal_key_other": portal.front.settings.key.decode(),
-    }
-    async with Front(clean_database, **changed) as front:
+    keys = f"fedcba9876543210-another-key-for-tests,{KEY}"
+    async with Front(clean_database, internal_key=keys) as front:
         other = Portal(front)
         assert (await other.submit(await other.open(client_id="admin"), code=code)).status_code == 303
 

@@ -1,11 +1,13 @@
 """The signature of the gateway on the Caller is worth one request, for thirty seconds, and nothing else."""
 
+from itertools import pairwise
+
 import pytest
 
 from services.kit import caller as signing
 from services.kit.caller import Caller, CallerRefusedError, check_key, sign, verify
 
-KEY = bytes(range(32))
+KEY = bytes(range(64, 96))
 NOW = 1_800_000_000.0
 CLINIC = Caller("clinic-his", "Organization-3", None, ("system/*.rs", "system/Task.cruds"), "TREAT", "req-1", "jti-1")
 TARGET = "/fhir/Observation?code=http://loinc.org|8867-4"
@@ -70,6 +72,23 @@ def test_a_request_id_that_could_forge_a_part_is_not_signed(request_id: str) -> 
 
 @pytest.mark.parametrize("key", [b"", b"short", bytes(32), b"changemechangemechangemechangeme"])
 def test_a_weak_key_is_refused(key: bytes) -> None:
+    with pytest.raises(ValueError, match="32 random bytes"):
+        check_key(key)
+
+
+def test_a_key_is_exchanged_for_another_while_requests_go_on() -> None:
+    old, new = KEY, KEY[::-1]
+    steps = [old, old + b"," + new, new + b"," + old, new]
+    for one, next_one in pairwise(steps):
+        for at_the_gateway, at_the_service in ((one, next_one), (next_one, one)):
+            header = sign(CLINIC, "POST", TARGET, BODY, at_the_gateway, NOW)
+            assert verify(header, "POST", TARGET, BODY, at_the_service, NOW) == CLINIC
+    with pytest.raises(CallerRefusedError):
+        verify(sign(CLINIC, "POST", TARGET, BODY, old, NOW), "POST", TARGET, BODY, new, NOW)
+
+
+@pytest.mark.parametrize("key", [KEY + b",", b"," + KEY, KEY + b",short"])
+def test_each_of_two_keys_must_be_strong(key: bytes) -> None:
     with pytest.raises(ValueError, match="32 random bytes"):
         check_key(key)
 
