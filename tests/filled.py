@@ -14,12 +14,15 @@ from services.fhir.search.paths import Branch
 from services.fhir.search.targets import reference_targets
 from services.fhir.search.walk import Field
 from services.fhir.validation import validate
-from tests.minimal import Json, minimal, value_of
+from tests.minimal import PRIMITIVES, Json, minimal, required_of, value_of
 
 _CODING: Final = {"system": "http://example.org/codes", "code": "c-1"}
 _LENGTH: Final = {"value": Decimal("1.50"), "unit": "米", "system": "http://unitsofmeasure.org", "code": "m"}
 _YEARS: Final = _LENGTH | {"unit": "岁", "code": "a"}
 _PERIOD: Final = {"start": "2024-05-01", "end": "2024-05-31T12:00:00+08:00"}
+_PERCENT: Final = {"value": 50, "system": "http://unitsofmeasure.org", "code": "%"}
+_BASE: Final = {"path": "Basic", "min": 0, "max": "*"}
+_DEFINITION: Final = {"id": "Basic", "path": "Basic", "min": 0, "max": "*", "base": _BASE, "definition": "…"}
 SAMPLES: Final[Json] = {
     "Coding": _CODING,
     "CodeableConcept": {"coding": [_CODING]},
@@ -43,6 +46,25 @@ SAMPLES: Final[Json] = {
     "Period": _PERIOD,
     "Timing": {"repeat": {"boundsPeriod": _PERIOD}},
     "Attachment": {"url": "http://example.org/attachment"},
+    "ElementDefinition": _DEFINITION,
+    "RiskAssessment.prediction.probabilityRange": {"low": _PERCENT, "high": _PERCENT},  # ras-1
+}
+_RESOLVED: Final = {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}
+_BESIDE: Final[dict[tuple[str, str], Json]] = {
+    # object, element          what an invariant asks beside the element
+    ("Appointment", "start"): {"end": PRIMITIVES["instant"]},
+    ("Bundle", "entry"): {"type": "collection"},
+    ("CapabilityStatement", "software"): {"kind": "instance", "implementation": {"description": "…"}},
+    ("Composition.section", "code"): {"text": {"status": "generated", "div": PRIMITIVES["xhtml"]}},
+    ("ConceptMap.group.unmapped", "url"): {"mode": "other-map"},
+    ("Condition", "abatement"): {"clinicalStatus": {"coding": [_RESOLVED]}},
+    ("MolecularSequence.referenceSeq", "chromosome"): {"genomeBuild": "GRCh37"},
+    ("MolecularSequence.referenceSeq", "windowStart"): {"referenceSeqString": "A"},
+    ("MolecularSequence.referenceSeq", "windowEnd"): {"referenceSeqString": "A"},
+    ("RequestGroup.action", "participant"): {"resource": {"reference": "Basic/an-id"}},
+    ("RiskAssessment.prediction", "qualitativeRisk"): {"probabilityDecimal": 1},
+    ("ValueSet.compose.include", "concept"): {"system": _CODING["system"]},
+    ("ValueSet.expansion.contains", "code"): {"system": _CODING["system"]},
 }
 _LITERAL: Final = re.compile(r"'([^']*)'")
 
@@ -51,7 +73,7 @@ def filled(resource_type: str) -> list[Json]:
     """Few resources: a value goes into the first that can take it, as the types of a choice exclude each other."""
     made = [minimal(resource_type)]
     for parameter, branch in indexed_branches(resource_type):
-        if not any(_is_there(each, parameter, branch) for each in made):
+        if not any(holds(each, parameter, branch) for each in made):
             _add(made, parameter, branch)
     return made
 
@@ -60,23 +82,30 @@ def _add(made: list[Json], parameter: SearchParameter, branch: Branch) -> None:
     resource_type = made[0]["resourceType"]
     for value in _values(resource_type, parameter, branch):
         for n, each in enumerate(made):
-            if (changed := _with(each, value)) and _is_there(changed, parameter, branch) and _is_valid(changed):
+            if (changed := _with(each, value)) and holds(changed, parameter, branch) and _is_valid(changed):
                 made[n] = changed
                 return
-        (name,) = value
-        alone = _without_rivals(minimal(resource_type), resource_type, name) | value
-        if _is_there(alone, parameter, branch) and _is_valid(alone):
+        alone = minimal(resource_type)
+        for name in value:
+            alone = _without_rivals(alone, resource_type, name)
+        alone |= value
+        if holds(alone, parameter, branch) and _is_valid(alone):
             made.append(alone)
             return
 
 
 def _with(resource: Json, value: Json) -> Json | None:
-    """The resource and the value, which is one property; None where another value is in its place."""
-    ((name, added),) = value.items()
-    if name in resource:
-        return resource | {name: [*resource[name], *added]} if isinstance(added, list) else None
-    is_alone = len(_without_rivals(resource, resource["resourceType"], name)) == len(resource)
-    return resource | value if is_alone else None
+    """The resource and the value; None where another value is in its place."""
+    for name, added in value.items():
+        if isinstance(added, list):
+            resource = resource | {name: [*resource.get(name, ()), *added]}
+        elif resource.get(name, added) == added and resource == _without_rivals(
+            resource, resource["resourceType"], name
+        ):
+            resource = resource | {name: added}
+        else:
+            return None
+    return resource
 
 
 def _without_rivals(node: Json, type_name: str, name: str) -> Json:
@@ -86,7 +115,8 @@ def _without_rivals(node: Json, type_name: str, name: str) -> Json:
     return {n: v for n, v in node.items() if n == name or not (other := property_of(type_name, n)) or other[0] != own}
 
 
-def _is_there(resource: Json, parameter: SearchParameter, branch: Branch) -> bool:
+def holds(resource: Json, parameter: SearchParameter, branch: Branch) -> bool:
+    """Tell whether the resource has a value at the end of this path of the parameter."""
     found = compile_expression(parameter.expression, resource["resourceType"])(resource)
     return any(fhir_type == branch.type for _, fhir_type in found)
 
@@ -103,18 +133,25 @@ def _values(resource_type: str, parameter: SearchParameter, branch: Branch) -> I
     """The first property of the path with a value at its end, one for each guess at what the conditions on the way ask."""
     fields = [step.name for step in branch.steps if isinstance(step, Field)]
     guesses = ("", *_LITERAL.findall(parameter.expression), *reference_targets(resource_type, parameter))
-    return ({fields[0]: _built(resource_type, fields, guess)} for guess in guesses if fields)
+    return (_built(resource_type, fields, guess) for guess in guesses if fields)
 
 
-def _built(type_name: str, fields: list[str], guess: str) -> Any:
+def _built(type_name: str, fields: list[str], guess: str) -> Json:
+    """The first of the fields with the others inside it, and what must stand beside."""
     name, *rest = fields
     found = property_of(type_name, name)
     assert found is not None, (type_name, name)
     element, fhir_type = found
-    value = _sample(type_name, name, guess)
+    beside = _BESIDE.get((type_name, element.name), {})
     if rest:
-        value = _without_rivals(value, fhir_type, rest[0]) | {rest[0]: _built(fhir_type, rest, guess)}
-    return value if element.max == 1 else [value]
+        inner = _built(fhir_type, rest, guess)
+        value = deepcopy(SAMPLES.get(fhir_type) or required_of(fhir_type))
+        for each in inner:
+            value = _without_rivals(value, fhir_type, each)
+        value |= _guessed(fhir_type, guess) | inner
+    else:
+        value = _sample(type_name, name, guess)
+    return deepcopy(beside) | {name: value if element.max == 1 else [value]}
 
 
 def _sample(type_name: str, name: str, guess: str) -> Any:
@@ -125,8 +162,9 @@ def _sample(type_name: str, name: str, guess: str) -> Any:
         return minimal(guess or "Composition", id="an-id")
     if fhir_type == "Reference" and guess:
         return {"reference": f"{guess}/an-id"}
-    if fhir_type in SAMPLES and not element.codes:
-        value = deepcopy(SAMPLES[fhir_type])
+    sample = SAMPLES.get(f"{type_name}.{name}") or SAMPLES.get(fhir_type)
+    if sample and not element.codes:
+        value = deepcopy(sample)
     else:
         made = value_of(element, fhir_type)
         value = made if element.max == 1 else made[0]

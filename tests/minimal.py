@@ -69,7 +69,7 @@ _NOT_CONTENT: Final = frozenset({"id", "extension", "modifierExtension"})
 
 def minimal(resource_type: str, **changes: Any) -> Json:
     """A valid resource with what is required only; a None removes one."""
-    made = {"resourceType": resource_type, **_required(resource_type), **changes}
+    made = {"resourceType": resource_type, **required_of(resource_type), **changes}
     return {name: value for name, value in made.items() if value is not None}
 
 
@@ -98,13 +98,14 @@ def _single(element: Element, fhir_type: str) -> Any:
 
 def _object(fhir_type: str) -> Json:
     """No object may be empty: where nothing is required the first element stands for all."""
-    if required := _required(fhir_type):
+    if required := required_of(fhir_type):
         return required
     elements = type_definition(fhir_type).elements.values()
     return _property(next(e for e in elements if e.name not in _NOT_CONTENT))
 
 
-def _required(fhir_type: str) -> Json:
+def required_of(fhir_type: str) -> Json:
+    """What an object of the type must have; nothing for most."""
     elements = [e for e in type_definition(fhir_type).elements.values() if e.min]
     required = {name: value for element in elements for name, value in _property(element).items()}
     return required | deepcopy(_BY_INVARIANT.get(fhir_type, {}))

@@ -123,8 +123,10 @@ def _resource_types() -> frozenset[str]:
 @cache
 def _property_types(type_name: str) -> dict[str, str]:
     """Give the type of each JSON property; Reference.reference is a "reference"."""
-    if type_name in ("", "Element"):
-        return {"extension": "Extension"} if type_name else {}
+    if type_name == "Element":
+        return {"extension": "Extension"}
+    if type_name in ("", "reference", "xhtml"):  # which have no properties, whatever was sent
+        return {}
     types: dict[str, str] = {}
     for element in type_definition(type_name).elements.values():
         for type_ in element.types:

@@ -10,11 +10,12 @@ from typing import Final
 import pytest
 
 from services.fhir.definitions import search_parameters
+from services.fhir.search.index import indexed_branches
 from services.fhir.served import ServedType
 from services.fhir.validation import parse
 from tests.conformance.own_values import own_searches
 from tests.conformance.served import each_type
-from tests.filled import filled
+from tests.filled import filled, holds
 from tests.house import Fhir
 from tests.minimal import Json, json_of
 from tests.shelf import link
@@ -28,7 +29,9 @@ MOST: Final = 60  # parameters of one search
 async def test_a_resource_with_every_searchable_element(
     fhir: Fhir, capabilities: dict[str, Json], served: ServedType
 ) -> None:
-    for resource in filled(served.type):
+    made = filled(served.type)
+    assert all(any(holds(each, *path) for each in made) for path in indexed_branches(served.type))
+    for resource in made:
         await finds_itself(fhir, capabilities[served.type], json_of(resource))
 
 

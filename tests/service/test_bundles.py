@@ -1,6 +1,17 @@
 """Batches and transactions across the three services."""
 
-from tests.builders import batch, care_plan, create, entry, observation, patient, service_request, task, transaction, urn
+from tests.builders import (
+    batch,
+    care_plan,
+    create,
+    entry,
+    observation,
+    patient,
+    service_request,
+    task,
+    transaction,
+    urn,
+)
 from tests.house import Fhir
 from tests.matchers import assert_outcome
 

@@ -171,7 +171,7 @@ def _used(items: Sequence[Item], ignored: Sequence[str], controls: Mapping[str, 
 
 def _is_control(name: str) -> bool:
     """Tell parameters of the answer from criteria; refuse those that this server does not have, and their modifiers."""
-    if name[0] != "_":
+    if not name.startswith("_"):
         return False
     code, colon, _ = name.partition(":")
     if code in _NOT_SUPPORTED:
@@ -186,7 +186,7 @@ def _is_control(name: str) -> bool:
 def _controls(types: Sequence[str], items: Sequence[Item]) -> dict[str, Any]:
     given: dict[str, list[Item]] = {}
     for item in items:
-        if item[0][0] == "_":
+        if item[0].startswith("_"):
             given.setdefault(item[0].partition(":")[0], []).append(item)
     count = _single("_count", given, parse_count)
     summary = _single("_summary", given, parse_summary)
