@@ -147,17 +147,23 @@ class Stores(msgspec.Struct, frozen=True):
 
     async def committing(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Run `work` and commit what it put; when another commit came first, run it again on what is there now."""
-        return await self.retrying(lambda: self.committing_once(work))
-
-    async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
-        """The same without another try: `VersionConflict` when another commit came first."""
-        async with self.database.connection() as connection:
-            store = Store(connection, self)
-            result = await work(store)
-            unwritten = await store.commit()
+        result, unwritten = await self.retrying(lambda: self._attempt(work))
         if unwritten:
             await self.audit_log.record(*unwritten)
         return result
+
+    async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """The same without another try: `VersionConflict` when another commit came first."""
+        result, unwritten = await self._attempt(work)
+        if unwritten:
+            await self.audit_log.record(*unwritten)
+        return result
+
+    async def _attempt(self, work: Callable[[Store], Awaitable[T]]) -> tuple[T, list[AuditRow]]:
+        """What is left to be remembered is recorded by many at once, so not while others wait for this attempt."""
+        async with self.database.connection() as connection:
+            store = Store(connection, self)
+            return await work(store), await store.commit()
 
     async def rehearsing(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
         return await self.reading(lambda store: store.rehearse(writes, look))
