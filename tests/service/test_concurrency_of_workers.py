@@ -78,6 +78,10 @@ async def all_of(*works: Awaitable[Any]) -> list[Any]:
     return list(await asyncio.gather(*works))
 
 
+async def bursts(at_once: int, call: Callable[[], Awaitable[Response]]) -> list[Response]:
+    return [answer for _ in range(SOAK) for answer in await all_of(*(call() for _ in range(at_once)))]
+
+
 async def test_fifty_conditional_creates_at_once_make_one_row_round_after_round(http: Http) -> None:
     """Every fourth round starts from a resource that was deleted, and every fourth from one that was changed: its claim is no hindrance."""
     for n in range(ROUNDS):
@@ -123,7 +127,7 @@ async def test_updates_that_read_before_they_write_lose_nothing(http: Http) -> N
 async def test_parallel_updates_have_consecutive_versions_and_a_whole_history(http: Http) -> None:
     stored = await created(http, patient())
     path = f"/Patient/{stored['id']}"
-    answers = await all_of(*(http("PUT", path, stored) for _ in range(30 * SOAK)))
+    answers = await bursts(30, lambda: http("PUT", path, stored))
     assert {a.status_code for a in answers} <= {200, 409}, Counter(a.status_code for a in answers)
     versions = sorted(int(a.json()["meta"]["versionId"]) for a in answers if a.status_code == 200)
     assert versions == list(range(2, 2 + len(versions)))
@@ -142,7 +146,7 @@ async def test_transactions_over_the_same_rows_in_any_order_count_whole_or_not_a
         witness = observation(code={"text": "x"}, identifier=[{"system": SYSTEM, "value": mark}])
         return transaction(*puts, create(witness))
 
-    answers = await all_of(*(http("POST", "", bundle()) for _ in range(40 * SOAK)))
+    answers = await bursts(40, lambda: http("POST", "", bundle()))
     counted = Counter(a.status_code for a in answers)
     assert counted.keys() <= {200, 409}, counted
     assert counted[200] >= 30 * SOAK

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.builders import (
@@ -366,3 +367,23 @@ async def test_transactions_over_the_same_rows_in_opposite_order_all_count(fhir:
     for person in people:
         read = (await fhir.get(f"/Patient/{person['id']}")).json()
         assert read["meta"]["versionId"] == str(1 + len(done))
+
+
+async def test_a_deadlock_is_retried_inside(fhir: Fhir, database_url: str) -> None:
+    """Somebody holds the Patient and wants the Basic; the transaction has the Basic and wants the Patient."""
+    person = await fhir.created(patient())
+    basic = await fhir.created({"resourceType": "Basic", "code": {"text": "x"}})
+    puts = [entry("PUT", f"{r['resourceType']}/{r['id']}", r) for r in (basic, person)]
+    other = await asyncpg.connect(database_url, server_settings={"deadlock_timeout": "60s"})
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM fhir.patient WHERE id = $1 FOR UPDATE", person["id"])
+            writer = asyncio.create_task(fhir.post("/", transaction(*puts)))
+            await asyncio.sleep(0.3)
+            await other.execute("SELECT FROM fhir.basic WHERE id = $1 FOR UPDATE", basic["id"])
+        assert statuses(await writer) == ["200", "200"]
+    finally:
+        await other.close()
+    for resource in (person, basic):
+        read = (await fhir.get(f"/{resource['resourceType']}/{resource['id']}")).json()
+        assert read["meta"]["versionId"] == "2"
