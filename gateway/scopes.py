@@ -15,7 +15,7 @@ from services.fhir.scopes import ANY, Permissions, Scope, ScopeError, narrow, pa
 # The two switches. A scope with search parameters, or one for a patient's own record, covers less than its letters say:
 # it is registered, granted and let through only while the services hold every resource to it.
 LIMITS_ARE_ENFORCED = False
-PATIENT_SCOPES_ARE_ENFORCED = False
+OWN_RECORD_IS_ENFORCED_FOR: frozenset[str] = frozenset()  # of Patient (an elder), RelatedPerson (a proxy)
 
 OPENID: Final = "openid"
 FHIR_USER: Final = "fhirUser"
@@ -78,7 +78,7 @@ def check_grantable(scopes: Scopes, contexts: Iterable[str], rights: frozenset[s
 def _check_enforced(scope: Scope) -> None:
     if scope.is_limited and not LIMITS_ARE_ENFORCED:
         raise ScopeError(f"{scope.text}: scopes with search parameters are not enforced here yet")
-    if scope.context == "patient" and not PATIENT_SCOPES_ARE_ENFORCED:
+    if scope.context == "patient" and not OWN_RECORD_IS_ENFORCED_FOR:
         raise ScopeError(f"{scope.text}: scopes for a patient's own record are not enforced here yet")
 
 
@@ -89,7 +89,7 @@ def permissions_at_the_door(scopes: tuple[str, ...]) -> Permissions:
 
 
 def _is_open(text: str) -> bool:
-    return PATIENT_SCOPES_ARE_ENFORCED or not text.startswith("patient/")
+    return bool(OWN_RECORD_IS_ENFORCED_FOR) or not text.startswith("patient/")
 
 
 def _at_the_door(scope: Scope) -> Scope:

@@ -3,11 +3,11 @@
 import sys
 from argparse import ArgumentParser
 
-from yiyang import client, demo, migrate, serve, token, up
+from yiyang import account, client, demo, key, migrate, serve, token, up
 from yiyang.command import CommandError
 from yiyang.installation import load_secret_files
 
-COMMANDS = (up, demo, client, token, migrate, serve)
+COMMANDS = (up, demo, client, account, key, token, migrate, serve)
 
 
 def parser() -> ArgumentParser:

@@ -6,7 +6,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html
 import asyncio
 import json
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.registry import Client
+from gateway.registry import Client, Options
 from services.kit.database import DatabaseUnavailable
 from yiyang import registration
 from yiyang.command import CommandError, Commands, add_command
@@ -38,6 +38,7 @@ def register(commands: Commands) -> None:
         metavar="FILE",
         help="公钥集，- 为标准输入；不给则生成密钥对 · public keys, - for stdin; made if absent",
     )
+    _add_options(add)
     listing = add_command(acts, "list", run_list, "列出已登记的系统 · list them")
     places = [add, listing]
     for act, run, about in (
@@ -53,15 +54,15 @@ def register(commands: Commands) -> None:
 
 def run_add(arguments: Namespace) -> int:
     home = installation(arguments)
+    makes_keys = not (arguments.jwks or arguments.jwks_uri or arguments.redirect)
     with database(arguments) as url, told():
-        if arguments.jwks is None:
-            keys = home.client_keys(arguments.name)
-            jwks = keys.jwks
-        else:
-            jwks = _read_jwks(arguments.jwks)
-        client = asyncio.run(registration.register(url, arguments.name, arguments.organization, arguments.scopes, jwks))
+        jwks = _read_jwks(arguments.jwks) if arguments.jwks else None
+        if makes_keys:
+            jwks = home.client_keys(arguments.name).jwks
+        facts = (arguments.name, arguments.organization, arguments.scopes, jwks, _options(arguments))
+        client = asyncio.run(registration.register(url, *facts))
     print(f"已登记 · registered: {_line(client)}")
-    if arguments.jwks is None:
+    if makes_keys:
         print(f"私钥 · private key: {home.client_file(client.client_id)}")
     return 0
 
@@ -79,11 +80,11 @@ def run_list(arguments: Namespace) -> int:
 
 
 def run_disable(arguments: Namespace) -> int:
-    return _switch(arguments, "disable", "已停用 · disabled")
+    return _switch(arguments, "已停用 · disabled", is_disabled=True)
 
 
 def run_enable(arguments: Namespace) -> int:
-    return _switch(arguments, "enable", "已恢复 · enabled")
+    return _switch(arguments, "已恢复 · enabled", is_disabled=False)
 
 
 @contextmanager
@@ -102,13 +103,33 @@ def told() -> Iterator[None]:
         raise CommandError("数据库出错", f"the database refused, is it migrated? {reason}") from error
 
 
-def _switch(arguments: Namespace, act: str, done: str) -> int:
-    async def switch(url: str) -> bool:
-        async with registration.clients(url) as clients:
-            return await (clients.disable if act == "disable" else clients.enable)(arguments.name)
+def _add_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--redirect",
+        action="append",
+        default=[],
+        metavar="URI",
+        help="人员登录的应用：回调地址，可多个 · an app that people use: where they are sent back to",
+    )
+    parser.add_argument("--jwks-uri", metavar="URL", help="公钥地址 · where its public keys are published")
+    parser.add_argument(
+        "--purpose", action="append", metavar="CODE", help="使用目的，默认 TREAT · purposes of use that it may state"
+    )
+    parser.add_argument("--rate", type=int, metavar="N", help="每秒请求上限 · requests a second that it may make")
 
+
+def _options(arguments: Namespace) -> Options:
+    return Options(
+        jwks_uri=arguments.jwks_uri,
+        redirect_uris=tuple(arguments.redirect),
+        purposes=tuple(arguments.purpose or ("TREAT",)),
+        rate=arguments.rate,
+    )
+
+
+def _switch(arguments: Namespace, done: str, *, is_disabled: bool) -> int:
     with database(arguments) as url, told():
-        if not asyncio.run(switch(url)):
+        if not asyncio.run(registration.switch(url, arguments.name, is_disabled=is_disabled)):
             raise CommandError("没有这个系统", f"no client {arguments.name} is registered")
     print(f"{done}: {arguments.name}")
     return 0

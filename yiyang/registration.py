@@ -10,13 +10,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 
-from gateway.keys import accept_jwks
-from gateway.registry import Client, Clients, RegistrationError, SigningKeys
+from gateway.registry import Client, Clients, Options, RegistrationError, SigningKeys
+from gateway.registry.client import accept_client
+from gateway.remember import Remember
 from gateway.scopes import read_scopes
 from gateway.settings import GatewaySettings
 from gateway.tokens import AccessTokens, system_bearer
+from services.fhir.store.audit_log import AuditLog
 from services.kit.caller import HEADER, Caller, sign
 from services.kit.clock import SystemClock
 from services.kit.database import Database
@@ -25,6 +28,7 @@ from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.records.app import create_app
 
+NO_OPTIONS: Final = Options()
 NAME: Final = "yiyang-cli"  # as the audit knows the operator at the command line
 PURPOSE: Final = "HOPERAT"  # http://terminology.hl7.org/CodeSystem/v3-ActReason: healthcare operations
 
@@ -35,19 +39,36 @@ async def clients(url: str) -> AsyncIterator[Clients]:
         yield Clients(database.engine, SystemClock())
 
 
-async def register(url: str, name: str, organization: str, scopes: str, jwks: Mapping[str, Any]) -> Client:
+async def register(
+    url: str, name: str, organization: str, scopes: str, jwks: Mapping[str, Any] | None, options: Options = NO_OPTIONS
+) -> Client:
     """Register once: the same again is no error, something else under the same name is (RegistrationError)."""
     async with _open(url) as database:
         registry = Clients(database.engine, SystemClock())
-        known = await registry.get(name)
-        if known is None:
-            client = await registry.add(name, organization, scopes, jwks)
-        elif (known.organization, known.scopes, known.jwks) == (organization, scopes, accept_jwks(jwks)):
-            client = known
-        else:
+        client = await registry.get(name)
+        if client is None:
+            client = await registry.add(name, organization, scopes, jwks, options)
+            await remember(database, "client-add", name)
+        elif not _is_same(client, accept_client(name, organization, scopes, jwks, options, client.created_at)):
             raise RegistrationError(f"the client {name} is already registered, with other facts")
         await _ensure_organization(database, organization)
         return client
+
+
+async def switch(url: str, name: str, *, is_disabled: bool) -> bool:
+    """Disable or enable a client; False when there is none."""
+    async with _open(url) as database:
+        registry = Clients(database.engine, SystemClock())
+        is_known = await (registry.disable if is_disabled else registry.enable)(name)
+        if is_known:
+            await remember(database, "client-disable" if is_disabled else "client-enable", name)
+        return is_known
+
+
+async def remember(database: Database, act: str, about: str) -> None:
+    """What is done at the command line stands in the audit like everything else."""
+    operator = Caller(NAME, "", None, (), PURPOSE, uuid7(), "")
+    await Remember(AuditLog(database), SystemClock())(operator, act, 200, about=about)
 
 
 async def issue_token(url: str, internal_key: str, public_base: str, client: Client) -> str:
@@ -58,6 +79,10 @@ async def issue_token(url: str, internal_key: str, public_base: str, client: Cli
         tokens = AccessTokens(settings, keys, SystemClock())
         token = await tokens.issue(system_bearer(client), read_scopes(client.scopes))
         return token.text
+
+
+def _is_same(known: Client, given: Client) -> bool:
+    return replace(known, is_disabled=False) == given
 
 
 async def _ensure_organization(database: Database, organization: str) -> None:

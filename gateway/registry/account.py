@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
+from gateway import scopes
 from gateway.registry.client import FHIR_ID, RegistrationError
 from gateway.roles import ROLES
-from gateway.scopes import PATIENT_SCOPES_ARE_ENFORCED
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}", re.ASCII)
 
@@ -57,10 +57,10 @@ def check_account(name: str, organization: str, person: str, roles: Sequence[str
 def _check_role(role: str, kind: str) -> None:
     if role not in _roles_of_people():
         raise RegistrationError(f"{role}: not a role of people; they are {', '.join(_roles_of_people())}")
-    if ROLES[role].context == "patient" and not PATIENT_SCOPES_ARE_ENFORCED:
-        raise RegistrationError(f"{role}: scopes for a patient's own record are not enforced here yet")
     if kind not in ROLES[role].people:
         raise RegistrationError(f"{role}: the person must be a {' or '.join(ROLES[role].people)}, e.g. Practitioner/1")
+    if ROLES[role].context == "patient" and kind not in scopes.OWN_RECORD_IS_ENFORCED_FOR:
+        raise RegistrationError(f"{role}: scopes for a patient's own record are not enforced here yet")
 
 
 def _roles_of_people() -> list[str]:
