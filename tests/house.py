@@ -1,6 +1,7 @@
 """The three services in this process on the real database, spoken to as the gateway would: signed, over ASGI."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -23,6 +24,7 @@ FHIR_JSON: Final = "application/fhir+json"
 HIS: Final = Caller("his", "hospital", None, ("system/*.cruds",), "TREAT", "request-1", "jti-1")
 
 Json = dict[str, Any]
+_PATIENT: Final = re.compile(r"\bPatient/([A-Za-z0-9.-]{1,64})(?![A-Za-z0-9.-])")
 
 
 class Response:
@@ -42,14 +44,18 @@ class Response:
 
 
 class Fhir:
-    """A client behind the gateway's signature; `as_` gives the same house to another caller."""
+    """A client behind the gateway's signature; `as_` gives the same house to another caller.
 
-    def __init__(self, peers: Peers, caller: Caller) -> None:
+    It registers the patients that a resource names and nobody knows, unless `introduces` is False: most tests are not about them.
+    """
+
+    def __init__(self, peers: Peers, caller: Caller, *, introduces: bool = True) -> None:
         self.peers = peers
         self.caller = caller
+        self.introduces = introduces
 
     def as_(self, **changes: Any) -> "Fhir":
-        return Fhir(self.peers, Caller(**{**_fields(self.caller), **changes}))
+        return Fhir(self.peers, Caller(**{**_fields(self.caller), **changes}), introduces=self.introduces)
 
     async def get(self, path: str, **headers: str) -> Response:
         return await self.call("GET", path, b"", **headers)
@@ -73,6 +79,16 @@ class Fhir:
     async def call(self, method: str, path: str, resource: Json | bytes = b"", **headers: str) -> Response:
         """`path` is below the FHIR base; keyword headers are spelled with `_`: `if_match='W/"1"'`."""
         body = resource if isinstance(resource, bytes) else json.dumps(resource, ensure_ascii=False).encode()
+        answer = await self._send(method, path, body, headers)
+        if self.introduces and answer.status_code == 422 and b"Patient/$register" in answer.content:
+            for patient in dict.fromkeys(_PATIENT.findall(body.decode())):
+                if (await self._send("GET", f"/Patient/{patient}", b"", {})).status_code == 404:
+                    known = json.dumps({"resourceType": "Patient", "id": patient}).encode()
+                    await self._send("PUT", f"/Patient/{patient}", known, {})
+            answer = await self._send(method, path, body, headers)
+        return answer
+
+    async def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
         target = "/fhir" + (path if path != "/" else "")
         fields = {"content-type": FHIR_JSON} if body else {}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,15 +1,17 @@
 """From a list of ServedTypes to an app: what records, referral and care have in common."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import FastAPI, Response
 
+from services.fhir.access.grants import Rule
 from services.fhir.bulk.worker import Worker
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.routes import fhir_routes
@@ -31,14 +33,16 @@ def create_service(
     served: Sequence[ServedType],
     settings: ServiceSettings,
     *,
+    openings: Mapping[str, Rule] = MappingProxyType({}),
+    operations: Sequence[Operation] = (),
     database: Database | None = None,
     peers: Peers | None = None,
 ) -> FastAPI:
-    """`database` and `peers` come from the process that holds several services; alone, a service opens its own."""
+    """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR. `database` and `peers` come from the process that holds several services; alone, a service opens its own."""
     own_database = database or Database(settings.database_url, settings.pool_size)
     app = FastAPI(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
-    service = _service(name, served, settings, own_database, own_peers)
+    service = _service(name, served, settings, own_database, own_peers, openings, operations)
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker)
@@ -49,7 +53,13 @@ def create_service(
 
 
 def _service(
-    name: str, served: Sequence[ServedType], settings: ServiceSettings, database: Database, peers: Peers
+    name: str,
+    served: Sequence[ServedType],
+    settings: ServiceSettings,
+    database: Database,
+    peers: Peers,
+    openings: Mapping[str, Rule],
+    operations: Sequence[Operation],
 ) -> Service:
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
@@ -64,6 +74,10 @@ def _service(
         internal_key=key,
         clock=clock,
         max_entries=settings.max_entries,
+        openings=openings,
+        operations=tuple(operations),
+        grace=timedelta(days=settings.grace_days),
+        clearances=settings.clearances,
     )
 
 

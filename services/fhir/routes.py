@@ -132,9 +132,8 @@ class Endpoint:
         if handler not in OTHER_MEDIA:
             check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         now = self._service.clock.now()
-        return await handler(
-            FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now), self._service
-        )
+        request = FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now)
+        return await handler(request, self._service.seen_by(caller))
 
     def _handler(self, method: str) -> Handler:
         handler = self._methods.get("GET" if method == "HEAD" else method)

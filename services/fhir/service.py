@@ -1,19 +1,28 @@
 """What a deployable is made of, handed to every interaction: its types, its store, its peers and how it is seen from outside."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.fhir.access.access import access_of
+from services.fhir.access.grants import Rule
 from services.fhir.outcomes import method_not_allowed, not_found
 from services.fhir.served import Interaction, ServedType
 from services.fhir.store.store import Stores
+from services.kit.caller import Caller
 from services.kit.clock import Clock
 from services.kit.peers import Peers
 
 
 class Service(msgspec.Struct, frozen=True):
-    """`base` is the FHIR base that clients see; `zone` is that of date values without one."""
+    """`base` is the FHIR base that clients see; `zone` is that of date values without one.
+
+    `openings` are the rules by which resources open a basis for a patient, which outlives its end by `grace`; `clearances` are the
+    labels that organizations may see beyond what their purpose allows; `operations` are the service's own (operations/operation.py).
+    """
 
     name: str
     served: Mapping[str, ServedType]
@@ -24,6 +33,16 @@ class Service(msgspec.Struct, frozen=True):
     internal_key: bytes
     clock: Clock
     max_entries: int
+    openings: Mapping[str, Rule] = {}
+    grace: timedelta = timedelta(days=30)
+    clearances: Mapping[str, tuple[str, ...]] = {}
+    operations: tuple[Any, ...] = ()
+
+    def seen_by(self, caller: Caller) -> "Service":
+        """The same service for one caller: whatever it reads or writes, it does as far as this caller may."""
+        cleared = self.clearances.get(caller.organization, ())
+        access = access_of(caller, self.clock.now(), cleared)
+        return msgspec.structs.replace(self, stores=self.stores.seen_by(access))
 
     def check(self, resource_type: str, interaction: Interaction) -> None:
         """404 for a type that is not served here, 405 for an interaction that the type does not allow."""

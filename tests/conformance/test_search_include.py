@@ -18,7 +18,7 @@ async def ward(shelf: Shelf) -> Shelf:
     await shelf.put(
         pulse=observation(elder, performer=performers),
         weight=observation(elder, performer=[{"reference": f"{BASE}/{shelf.reference('nurse')}"}]),
-        lost=observation("Patient/never-stored", performer=[{"reference": "Practitioner/never-stored"}]),
+        lost=observation("Group/never-stored", performer=[{"reference": "Practitioner/never-stored"}]),
         loose=observation(None),
     )
     return shelf
@@ -93,7 +93,7 @@ async def test_a_deleted_resource_is_not_included(ward: Shelf, fhir: Fhir) -> No
 async def test_a_reference_to_any_type_is_included_whatever_it_is(shelf: Shelf) -> None:
     """http://hl7.org/fhir/R4/list.html: `List.entry.item` is a Reference(Any), also to what is never stored."""
     await shelf.put(person=patient(), pulse=observation())
-    names = (shelf.reference("person"), shelf.reference("pulse"), "Parameters/p", "Patient/never-stored")
+    names = (shelf.reference("person"), shelf.reference("pulse"), "Parameters/p", "Group/never-stored")
     entries = [{"item": {"reference": name}} for name in names]
     await shelf.put(found=minimal("List", entry=entries))
     assert included(shelf, await shelf.search("List", "_include=List:item")) == ["person", "pulse"]

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import downward, packages, terms, upward
+from yiyang.story import downward, packages, registration, terms, upward
 from yiyang.story.cast import Cast, Order
-from yiyang.story.elder import made_up_elder
+from yiyang.story.elder import Elder, made_up_elder
 from yiyang.story.elements import Calendar
 from yiyang.story.institutions import CLINIC, HOME, HOSPITAL, directory_of
 from yiyang.story.month import DAYS, LAST_DAY, month
@@ -17,7 +17,9 @@ PULSES: Final = "code=http://loinc.org|8867-4&_sort=-date&_count=5"
 async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     calendar = Calendar(now)
     await introduce(stage, cast)
-    patient = await spend_a_month(stage, cast.home, calendar)
+    elder = made_up_elder()
+    patient = await spend_a_month(stage, cast.home, elder, calendar)
+    await registration.register(stage, cast.clinic, elder, patient, calendar)
     up = await upward.refer(stage, cast.clinic, patient, calendar, now)
     encounter = await upward.admit(stage, cast.hospital, patient, up, calendar)
     down = await downward.refer_back(stage, cast.hospital, patient, encounter, up, now)
@@ -38,10 +40,9 @@ async def introduce(stage: Stage, cast: Cast) -> None:
     stage.check([one["id"] for one in resources(found)] == [HOSPITAL.id], f"{HOSPITAL.uscc} = {HOSPITAL.name}")
 
 
-async def spend_a_month(stage: Stage, home: Player, calendar: Calendar) -> str:
+async def spend_a_month(stage: Stage, home: Player, elder: Elder, calendar: Calendar) -> str:
     """Register her with a month of care, and look at what came of it. Her relative URL."""
     stage.chapter("养老院登记老人，上传一个月的照护与体征", "the home registers an elder and pushes a month of care")
-    elder = made_up_elder()
     bundle = month(elder, calendar)
     size = len(bundle["entry"])
     written = await home.transact(bundle, f"登记老人与 {DAYS} 天记录，{size} 条 · one transaction of {size} entries")

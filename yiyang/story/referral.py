@@ -108,17 +108,23 @@ def consent(patient: str, recipient: Institution, writer: Institution, start: st
         "dateTime": start,
         "organization": [writer.reference],
         "policyRule": concept(text="中华人民共和国个人信息保护法 第二十三条、第二十九条"),
-        "provision": {
-            "type": "permit",
-            "period": {"start": start, "end": end},
-            "actor": [
-                {
-                    "role": concept(coding(f"{terms.HL7}/v3-ParticipationType", "IRCP", "information recipient")),
-                    "reference": recipient.reference,
-                }
-            ],
-            "purpose": [coding(f"{terms.HL7}/v3-ActReason", "TREAT", "treatment")],
-        },
+        "provision": agreement(permission(recipient, start, end)),
+    }
+
+
+def agreement(rule: Json) -> Json:
+    """The root says what the paper is about, and the rule inside it is what counts."""
+    return {name: value for name, value in rule.items() if name != "type"} | {"provision": [rule]}
+
+
+def permission(recipient: Institution, start: str, end: str) -> Json:
+    """A rule of a consent: only nested provisions are rules, http://hl7.org/fhir/R4/consent-definitions.html#Consent.provision"""
+    role = concept(coding(f"{terms.HL7}/v3-ParticipationType", "IRCP", "information recipient"))
+    return {
+        "type": "permit",
+        "period": {"start": start, "end": end},
+        "actor": [{"role": role, "reference": recipient.reference}],
+        "purpose": [coding(f"{terms.HL7}/v3-ActReason", "TREAT", "treatment")],
     }
 
 

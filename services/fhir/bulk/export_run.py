@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.bulk.filters import parse_filters
 from services.fhir.bulk.job import Export, Job, Part
 from services.fhir.bundle import text
@@ -43,14 +44,14 @@ async def _plan(job: Job, worker: str, service: Service) -> None:
     filters = parse_filters(asked, job.created, service)
     settled = await service.stores.reading(lambda store: store.history(HistoryQuery((), None, 0)))
     async with service.stores.database.connection() as connection, connection.transaction():
-        await export.list_versions(connection, job, asked, filters)
+        await export.list_versions(connection, job, asked, filters, service.stores.access)
         await jobs.beat(connection, job.id, worker)
         await jobs.planned(connection, job.id, settled.until)
 
 
 async def _write_file(job: Job, part: Part, worker: str, service: Service) -> None:
     async with service.stores.database.connection() as connection:
-        lines, count = await (_deletions(part) if part.kind == "deleted" else _resources(connection, part))
+        lines, count = await (_deletions(part) if part.kind == "deleted" else _resources(connection, part, service.stores.access))
     content = await asyncio.to_thread(compressed, map(str.encode, lines))
     async with service.stores.database.connection() as connection, connection.transaction():
         await jobs.beat(connection, job.id, worker)
@@ -60,13 +61,13 @@ async def _write_file(job: Job, part: Part, worker: str, service: Service) -> No
         await jobs.advance(connection, job.id, part, count, {})
 
 
-async def _resources(connection: Any, part: Part) -> tuple[list[str], int]:
+async def _resources(connection: Any, part: Part, access: Access) -> tuple[list[str], int]:
     """One resource a line, until the file is large enough or the part is done; and how many versions that were."""
     lines: list[str] = []
     size, place = 0, part.done
     while place < part.total and size < MAX_FILE:
         ids, versions = part.ids[place : place + _BATCH], part.versions[place : place + _BATCH]
-        found = await export.bodies(connection, part.type, ids, versions)
+        found = await export.bodies(connection, part.type, ids, versions, access)
         lines += map(one_line, found)
         size += sum(map(len, found))
         place += len(ids)

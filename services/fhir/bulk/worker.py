@@ -68,7 +68,7 @@ class Worker:
             if job.attempts > MAX_ATTEMPTS:
                 failure = (_GIVEN_UP,)
             else:
-                await _RUNS[job.kind](job, self._name, self._service)
+                await _RUNS[job.kind](job, self._name, self._service.seen_by(job.caller))
         except FhirError as error:
             failure = error.issues
         except (jobs.LeaseLostError, DatabaseUnavailable, PeerUnavailable):

@@ -9,9 +9,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from services.fhir.access.grants import Opens
 from services.fhir.body import stamp
 from services.fhir.headers import etags
 from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.reach import decide
 from services.fhir.outcomes import bad_request, conflict, precondition_failed, unprocessable
 from services.fhir.patch import apply_patch
 from services.fhir.search.index import IndexRow, index
@@ -70,7 +72,7 @@ async def prepare_update(intent: Intent, store: Store, service: Service) -> Writ
     _check_id(resource, intent)
     validate(resource)
     _check_whole(resource)
-    current = await store.read(intent.type, intent.id)
+    current = await store.to_write(intent.type, intent.id)
     check_preconditions(intent, current)
     if intent.is_new and current is not None and not current.is_deleted:
         raise conflict(
@@ -82,7 +84,7 @@ async def prepare_update(intent: Intent, store: Store, service: Service) -> Writ
 async def prepare_patch(intent: Intent, store: Store, service: Service) -> Write:
     """The patched resource is validated like one that was sent whole: http://hl7.org/fhir/R4/http.html#patch"""
     service.check(intent.type, "patch")
-    current = await store.read(intent.type, intent.id)
+    current = await store.to_write(intent.type, intent.id)
     check_preconditions(intent, current)
     if current is None:
         raise unknown(intent.type)
@@ -97,13 +99,29 @@ async def prepare_patch(intent: Intent, store: Store, service: Service) -> Write
 
 
 async def prepare_delete(intent: Intent, store: Store, service: Service) -> Write | None:
+    """A resource out of reach is not there: nothing to delete."""
     service.check(intent.type, "delete")
-    current = await store.read(intent.type, intent.id)
+    current = await store.to_delete(intent.type, intent.id)
     check_preconditions(intent, current)
     if current is None or current.is_deleted:
         return None
     now = _next_instant(service, current)
-    return Write(intent.type, intent.id, current.shard, current.version + 1, now, "DELETE", None, None, current.patient)
+    return Write(
+        intent.type,
+        intent.id,
+        current.shard,
+        current.version + 1,
+        now,
+        "DELETE",
+        None,
+        None,
+        current.patient,
+        current.author,
+        current.patients,
+        current.labels,
+        opens=Opens() if intent.type in service.openings or intent.type == "Patient" else None,
+        identities=() if intent.type == "Patient" else None,
+    )
 
 
 def check_preconditions(intent: Intent, current: Stored | None) -> None:
@@ -172,6 +190,7 @@ def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None
     resource_id = intent.id or (found.patient if intent.type == "Patient" and found.patient else new_id(now, bound))
     shard = shard_of(resource_id) if bound is None else bound
     version = current.version + 1 if current else 1
+    seen = decide(intent.type, resource_id, resource, found, current, now, service)
     return Write(
         type=intent.type,
         id=resource_id,
@@ -185,4 +204,11 @@ def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None
         created=current is None or current.is_deleted,
         client_assigned=intent.method == "PUT" and current is None and shard != shard_of(resource_id),
         moved_from=current.shard if current and current.shard != shard else None,
+        author=seen.author,
+        patients=seen.patients,
+        labels=seen.labels,
+        refers=seen.refers,
+        opens=seen.opens,
+        identities=seen.identities,
+        is_wider=seen.is_wider,
     )

@@ -29,6 +29,7 @@ from services.fhir.outcomes import FhirError, bad_request
 from services.fhir.patch import patch_in_entry
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
+from services.fhir.store.grants import WriteRefused
 from services.fhir.store.rows import Stored, Write
 from services.fhir.store.shards import new_id
 from services.fhir.store.store import Store, Stores
@@ -66,7 +67,10 @@ class _Attempt:
         for n, each in found.items():
             if n in prepared:
                 check_still_there(prepared[n], each)
-        return await self.service.stores.committing_once(lambda store: self._commit(store, prepared, found))
+        try:
+            return await self.service.stores.committing_once(lambda store: self._commit(store, prepared, found))
+        except WriteRefused as refused:
+            raise at_entry(refused, _index_of(refused.write, prepared)) from refused
 
     async def _found(self) -> dict[int, Found]:
         """What the criteria of conditional entries match; criteria may name the fullUrl of an entry that matched something."""
@@ -133,7 +137,12 @@ class _Attempt:
         intents = _with_links(entries, settled, ids, Links(places, pending))
         prepared = await owners.prepare_all(intents, self.request.caller, self.service)
         writes = [w for w in prepared.values() if w is not None]
-        return await self.service.stores.rehearsing(writes, lambda inside: self._resolve(references, places, inside))
+        try:
+            return await self.service.stores.rehearsing(
+                writes, lambda inside: self._resolve(references, places, inside)
+            )
+        except WriteRefused as refused:
+            raise at_entry(refused, _index_of(refused.write, prepared)) from refused
 
     async def _commit(
         self, store: Store, prepared: Mapping[int, Write | None], found: Mapping[int, Found]
@@ -169,6 +178,10 @@ class _Attempt:
             except FhirError as error:
                 raise at_entry(error, entry.index) from error
         return answers
+
+
+def _index_of(write: Write, prepared: Mapping[int, Write | None]) -> int:
+    return next(n for n, each in prepared.items() if each and (each.type, each.id) == (write.type, write.id))
 
 
 def _settled(writes: Sequence[Entry], found: Mapping[int, Found]) -> dict[int, Intent]:

@@ -1,7 +1,7 @@
 """Patient/$everything, of one patient and of all: http://hl7.org/fhir/R4/patient-operation-everything.html
 
-The answer is paged by place (docs/adr/0007): the patient, then what tells of the patient, type by type. Each page brings along what its
-resources refer to and no patient owns, such as practitioners, organizations and medications.
+The answer is paged by place (docs/adr/0007): the patients, then what tells of them, type by type. Each page brings along what its resources
+refer to and no patient owns, such as practitioners, organizations and medications.
 """
 
 from datetime import datetime
@@ -20,17 +20,16 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
 from services.fhir.search.dates import parse_range
 from services.fhir.service import Service
-from services.fhir.store.compartment import CompartmentQuery, compartment, patients_after
+from services.fhir.store.compartment import CompartmentQuery, compartment
 from services.fhir.store.cursors import seal, unseal
 from services.fhir.store.rows import Stored
 
 DEFAULT_COUNT: Final = 200
 MAX_COUNT: Final = 1000
-_PLACE: Final = ("text", "bigint", "text")  # patient, place of the type, id
+_PLACE: Final = ("bigint", "text")  # place of the type, id
 _KNOWN: Final = frozenset({"start", "end", "_since", "_type", "_count", "_cursor"})
-_PATIENTS_AT_A_TIME: Final = 50
 
-Place = tuple[str, int, str]
+Place = tuple[int, str]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ async def everything(request: FhirRequest, service: Service) -> Answer:
     cursor = inputs.text("_cursor")
     after: Place | None = _unsealed(cursor, asked, service) if cursor else None
     patient = await _patient(request, service) if request.id else None
-    found = await (_of_patient(request.id, asked, after, service) if request.id else _of_all(asked, after, service))
+    found = await _page(request.id or None, asked, after, service)
     shown = [stored for _, stored in found[: asked.count]]
     beside, is_cut = await supporting(shown, asked.others, asked.since, request.caller, service)
     await service.stores.audit_log.record(request.audit("everything", 200, of=patient, query=urlencode(asked.used)))
@@ -110,36 +109,16 @@ async def _patient(request: FhirRequest, service: Service) -> Stored:
     return stored
 
 
-async def _of_patient(
-    patient: str, asked: Asked, after: Place | None, service: Service, beside: int = 0
-) -> list[tuple[Place, Stored]]:
-    query = CompartmentQuery(
-        patient, asked.types, asked.count - beside, asked.since, asked.start, asked.end, after[1:] if after else None
-    )
+async def _page(patient: str | None, asked: Asked, after: Place | None, service: Service) -> list[tuple[Place, Stored]]:
+    query = CompartmentQuery(patient, asked.types, asked.count, asked.since, asked.start, asked.end, after)
     async with service.stores.database.connection() as connection:
-        found = await compartment(connection, query)
-    return [((patient, place, stored.id), stored) for place, stored in found]
-
-
-async def _of_all(asked: Asked, after: Place | None, service: Service) -> list[tuple[Place, Stored]]:
-    """One patient behind the other, until the page is full and one resource more is seen."""
-    found = await _of_patient(after[0], asked, after, service) if after else []
-    last = after[0] if after else ""
-    while len(found) <= asked.count:
-        async with service.stores.database.connection() as connection:
-            patients = await patients_after(connection, last, _PATIENTS_AT_A_TIME)
-        if not patients:
-            break
-        for patient in patients:
-            if len(found) <= asked.count:
-                found += await _of_patient(patient, asked, None, service, beside=len(found))
-        last = patients[-1]
-    return found
+        found = await compartment(connection, query, service.stores.access)
+    return [((place, stored.id), stored) for place, stored in found]
 
 
 def _unsealed(cursor: str, asked: Asked, service: Service) -> Place:
-    patient, place, resource_id = unseal(cursor, _identity(asked), _PLACE, service.stores.cursor_key)
-    return patient, place, resource_id
+    place, resource_id = unseal(cursor, _identity(asked), _PLACE, service.stores.cursor_key)
+    return place, resource_id
 
 
 def _identity(asked: Asked) -> str:

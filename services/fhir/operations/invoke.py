@@ -7,7 +7,7 @@ from services.fhir.service import Service
 
 
 async def invoke(request: FhirRequest, service: Service) -> Answer:
-    operation = _operation(request)
+    operation = _operation(request, service)
     if request.type:
         service.check(request.type, "read")
     if request.method not in operation.methods:
@@ -18,9 +18,13 @@ async def invoke(request: FhirRequest, service: Service) -> Answer:
     return await operation.handler(request, service)
 
 
-def _operation(request: FhirRequest) -> Operation:
+def _operation(request: FhirRequest, service: Service) -> Operation:
     level: Level = "instance" if request.id else "type" if request.type else "system"
-    for operation in OPERATIONS.get(request.operation, ()):
+    own: tuple[Operation, ...] = service.operations
+    for operation in (
+        *OPERATIONS.get(request.operation, ()),
+        *(each for each in own if each.name == request.operation),
+    ):
         if operation.is_for(request.type, level):
             return operation
     raise not_found(f"No operation ${request.operation} here", code="not-supported", text="此处不支持该操作")

@@ -5,7 +5,7 @@ turn. A reference to another patient, or to a resource that tells of one, is nev
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,8 +16,8 @@ from services.fhir.definitions import resource_types
 from services.fhir.references import literal_references, relative
 from services.fhir.scopes import permissions
 from services.fhir.service import Service
-from services.fhir.store import read
 from services.fhir.store.rows import Stored
+from services.fhir.store.store import Store
 from services.fhir.store.tables import UNSTORED
 from services.kit.caller import Caller
 
@@ -53,6 +53,10 @@ def _tells_of_a_patient(stored: Stored, names: Iterable[str]) -> bool:
     return stored.type in patient_types() and any(name.startswith("Patient/") for name in names)
 
 
+async def _read_all(ids: Mapping[str, list[str]], store: Store) -> list[Stored]:
+    return [stored for resource_type, wanted in ids.items() for stored in await store.read_many(resource_type, wanted)]
+
+
 async def _read(names: Iterable[str], followed: Collection[str], service: Service) -> list[Stored]:
     ids: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
@@ -61,6 +65,5 @@ async def _read(names: Iterable[str], followed: Collection[str], service: Servic
             ids[resource_type].append(resource_id)
     if not ids:
         return []
-    async with service.stores.database.connection() as connection:
-        found = [s for t, wanted in ids.items() for s in await read.many(connection, t, wanted)]
+    found = await service.stores.reading(lambda store: _read_all(ids, store))
     return [stored for stored in found if not stored.is_deleted]

@@ -6,10 +6,12 @@ Versions never change, so a job that takes hours, or starts again after a crash,
 from datetime import datetime
 from typing import Any, Final
 
+from services.fhir.access.access import Access
 from services.fhir.bulk.job import Export, Job
-from services.fhir.compartment import patient_keys, patient_types
-from services.fhir.search.keys import text_key
+from services.fhir.compartment import patient_keys
 from services.fhir.search.query import SearchQuery
+from services.fhir.store.access import Subject, visible
+from services.fhir.store.compartment import names_a_patient
 from services.fhir.store.query import Rows, Sql, where
 from services.fhir.store.shards import shard_of
 
@@ -19,9 +21,9 @@ FEW: Final = 200  # members up to which the index is asked; beyond, the table is
 Filters = dict[str, tuple[SearchQuery, ...]]
 
 
-async def list_versions(connection: Any, job: Job, export: Export, filters: Filters) -> None:
+async def list_versions(connection: Any, job: Job, export: Export, filters: Filters, access: Access) -> None:
     """Write the parts of the job, all in one statement and so of one snapshot."""
-    sql = Sql()
+    sql = Sql(access)
     branches = [_branch(n, t, "output", export, filters, sql) for n, t in enumerate(export.types)]
     if export.since is not None:
         branches += [_branch(n, t, "deleted", export, {}, sql) for n, t in enumerate(export.types, len(export.types))]
@@ -34,17 +36,20 @@ async def list_versions(connection: Any, job: Job, export: Export, filters: Filt
     await connection.execute(text, *sql.values)
 
 
-async def bodies(connection: Any, resource_type: str, ids: list[str], versions: list[int]) -> list[str]:
-    """The texts of those versions, in this order, whether they are current or past."""
-    sql = f"""WITH w AS (SELECT * FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w (id, version, n))
-    SELECT n, body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version)
-    UNION ALL SELECT n, h.body FROM w JOIN fhir.history h ON h.type = $3 AND h.id = w.id AND h.version = w.version
-    ORDER BY n"""
-    return [record["body"] for record in await connection.fetch(sql, ids, versions, resource_type) if record["body"]]
+async def bodies(connection: Any, resource_type: str, ids: list[str], versions: list[int], access: Access) -> list[str]:
+    """The texts of those versions, in this order, whether they are current or past, as far as the caller may see them still."""
+    sql = Sql(access)
+    wanted = f"unnest({sql.bind(ids, 'text[]')}, {sql.bind(versions, 'bigint[]')})"
+    text = f"""WITH w AS (SELECT * FROM {wanted} WITH ORDINALITY AS w (id, version, n))
+    SELECT n, body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version) WHERE {visible(Subject("t", resource_type), sql)}
+    UNION ALL SELECT n, h.body FROM w
+    JOIN fhir.history h ON h.type = {sql.bind(resource_type, "text")} AND h.id = w.id AND h.version = w.version
+    WHERE {visible(Subject("h", resource_type), sql)} ORDER BY n"""
+    return [record["body"] for record in await connection.fetch(text, *sql.values) if record["body"]]
 
 
 def _branch(place: int, resource_type: str, kind: str, export: Export, filters: Filters, sql: Sql) -> str:
-    conditions = ["t.deleted" if kind == "deleted" else "NOT t.deleted"]
+    conditions = ["t.deleted" if kind == "deleted" else "NOT t.deleted", visible(Subject("t", resource_type), sql)]
     if (about := _about(resource_type, export, sql)) is not None:
         conditions.append(about)
     if export.since is not None:
@@ -59,11 +64,10 @@ def _branch(place: int, resource_type: str, kind: str, export: Export, filters: 
 
 def _about(resource_type: str, export: Export, sql: Sql) -> str | None:
     """Whom a resource tells of: any patient, or a member. A deletion still knows the one patient that it was bound to."""
-    if export.level == "system" or (export.members is None and resource_type == "Patient"):
+    if export.level == "system":
         return None
     if export.members is None:
-        starts = sql.bind([text_key(code, "Patient/") for code in patient_types()[resource_type]], "text[]")
-        return f"(t.patient IS NOT NULL OR EXISTS (SELECT FROM unnest(t.tokens) k, unnest({starts}) s WHERE starts_with(k, s)))"
+        return names_a_patient(resource_type, sql)
     return _names_one_of(resource_type, export.members, sql)
 
 

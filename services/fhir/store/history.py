@@ -12,10 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.outcomes import unavailable
+from services.fhir.store.access import Subject, visible
 from services.fhir.store.rows import Stored, from_record
+from services.fhir.store.statement import Sql
 
 _VERSION: Final = "id, shard, version, updated, method, body, patient"
+_SEEN_BY: Final = "author, patients, labels"
 # A writer holds its lock on the outbox from before it reads the clock for `written` until its commit is visible to all.
 _UNDER_WAY: Final = """
 SELECT statement_timestamp() AS asked, ARRAY(SELECT virtualtransaction FROM pg_locks
@@ -43,11 +47,11 @@ class Versions(msgspec.Struct, frozen=True):
     until: datetime
 
 
-async def history(connection: Any, query: HistoryQuery) -> Versions:
+async def history(connection: Any, query: HistoryQuery, access: Access) -> Versions:
     until = await _settled(connection, is_first=query.after is None)
     if query.id is not None:
-        return Versions(await _of_instance(connection, query.types[0], query.id, query), until)
-    return Versions(await _with_bodies(connection, await _changes(connection, query)), until)
+        return Versions(await _of_instance(connection, query.types[0], query.id, query, access), until)
+    return Versions(await _with_bodies(connection, await _changes(connection, query, access)), until)
 
 
 async def _settled(connection: Any, *, is_first: bool) -> datetime:
@@ -65,28 +69,33 @@ async def _settled(connection: Any, *, is_first: bool) -> datetime:
     return asked
 
 
-async def _of_instance(connection: Any, resource_type: str, resource_id: str, query: HistoryQuery) -> list[Stored]:
-    sql = f"""SELECT * FROM (
-      SELECT {_VERSION}, NULL::timestamptz AS replaced FROM fhir."{resource_type.lower()}" WHERE id = $1
-      UNION ALL SELECT {_VERSION}, replaced FROM fhir.history WHERE type = $2 AND id = $1) v
-    WHERE ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
+async def _of_instance(
+    connection: Any, resource_type: str, resource_id: str, query: HistoryQuery, access: Access
+) -> list[Stored]:
+    before = query.after[3] if query.after else None
+    lo, hi = query.at or (None, None)
+    sql = Sql(access)
+    for value in (resource_id, resource_type, query.since, before, lo, hi, query.count + 1):
+        sql.values.append(value)
+    text = f"""SELECT * FROM (
+      SELECT {_VERSION}, {_SEEN_BY}, NULL::timestamptz AS replaced FROM fhir."{resource_type.lower()}" WHERE id = $1
+      UNION ALL SELECT {_VERSION}, {_SEEN_BY}, replaced FROM fhir.history WHERE type = $2 AND id = $1) v
+    WHERE {visible(Subject("v", resource_type), sql)} AND ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
         SELECT FROM fhir.change c WHERE (c.type, c.at, c.id, c.version) = ($2, v.updated, v.id, v.version) AND c.written >= $3)))
       AND ($4::bigint IS NULL OR version < $4)
       AND ($5::timestamptz IS NULL OR (
         updated < $6::timestamptz AND coalesce(replaced > $5, true) AND (method <> 'DELETE' OR updated >= $5)))
     ORDER BY version DESC LIMIT $7"""
-    before = query.after[3] if query.after else None
-    lo, hi = query.at or (None, None)
-    found = await connection.fetch(sql, resource_id, resource_type, query.since, before, lo, hi, query.count + 1)
-    return [from_record(r, resource_type) for r in found]
+    return [from_record(r, resource_type) for r in await connection.fetch(text, *sql.values)]
 
 
 class _Conditions:
     """Conditions on `fhir.change c` and the values behind their `$n`."""
 
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._texts = ["true"]
+    def __init__(self, access: Access) -> None:
+        sql = Sql(access)
+        self._texts = [visible(Subject("c", None), sql)]
+        self.values = sql.values
 
     def add(self, text: str, *values: Any) -> None:
         """`{0}`, `{1}`, … in the text stand for the values."""
@@ -98,8 +107,8 @@ class _Conditions:
         return " AND ".join(self._texts)
 
 
-async def _changes(connection: Any, query: HistoryQuery) -> list[Any]:
-    where = _Conditions()
+async def _changes(connection: Any, query: HistoryQuery, access: Access) -> list[Any]:
+    where = _Conditions(access)
     if len(query.types) == 1:
         where.add("c.type = {0}", query.types[0])
     if query.since is not None:

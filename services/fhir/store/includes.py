@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.definitions import search_parameters
 from services.fhir.search.includes import ANY
 from services.fhir.search.keys import canonical_key, text_key
 from services.fhir.search.query import Include, SearchQuery
 from services.fhir.search.targets import reference_targets, refers_by_canonical
 from services.fhir.store.rows import Stored, from_record
-from services.fhir.store.statement import RETURNED, table
+from services.fhir.store.statement import RETURNED, Rows, Sql, table
 from services.fhir.store.tables import stored_types
 
 MAX_INCLUDED: Final = 1000
@@ -33,14 +34,16 @@ class Found(msgspec.Struct, frozen=True):
         return f"{self.stored.type}/{self.stored.id}"
 
 
-async def included(connection: Any, query: SearchQuery, matches: Sequence[Found]) -> tuple[tuple[Stored, ...], bool]:
+async def included(
+    connection: Any, query: SearchQuery, matches: Sequence[Found], access: Access
+) -> tuple[tuple[Stored, ...], bool]:
     """Each resource once, never one that is a match of this page; and whether there would be more than are told."""
     kept: dict[str, Found] = {}
     seen = {found.name for found in matches}
     newest: Sequence[Found] = matches
     for step in range(MAX_STEPS + 1):
         asked = _asked(query, iterate=step > 0)
-        found = await _step(connection, asked, newest, lambda t: query.readable is None or t in query.readable)
+        found = await _step(connection, asked, newest, lambda t: query.readable is None or t in query.readable, access)
         newest = [*{f.name: f for f in found if f.name not in seen}.values()]
         seen |= {f.name for f in newest}
         if not newest:
@@ -66,20 +69,24 @@ def _asked(query: SearchQuery, *, iterate: bool) -> tuple[list[Include], list[In
 
 
 async def _step(
-    connection: Any, asked: tuple[list[Include], list[Include]], newest: Sequence[Found], may: Callable[[str], bool]
+    connection: Any,
+    asked: tuple[list[Include], list[Include]],
+    newest: Sequence[Found],
+    may: Callable[[str], bool],
+    access: Access,
 ) -> list[Found]:
     """One look-up per type and way."""
     wanted, urls = _referenced(asked[0], newest)
     found: list[Found] = []
     for resource_type, ids in sorted(wanted.items()):
         if may(resource_type):
-            found += await _by_id(connection, resource_type, sorted(ids))
+            found += await _by_id(connection, resource_type, sorted(ids), access)
     for resource_type, named in sorted(urls.items()):
         if may(resource_type):
-            found += await _by_url(connection, resource_type, sorted(named))
+            found += await _by_url(connection, resource_type, sorted(named), access)
     for source, keys in sorted(_referring_keys(asked[1], newest).items()):
         if may(source):
-            found += await _by_keys(connection, source, sorted(keys))
+            found += await _by_keys(connection, source, sorted(keys), access)
     return found
 
 
@@ -129,15 +136,14 @@ def _references(resource_type: str) -> dict[str, tuple[str, ...]]:
     return {p.code: reference_targets(resource_type, p) for p in parameters if p.type == "reference" and p.expression}
 
 
-async def _by_id(connection: Any, resource_type: str, ids: list[str]) -> list[Found]:
-    sql = f"SELECT {RETURNED}, t.tokens FROM {table(resource_type)} t WHERE NOT t.deleted AND t.id = ANY($1::text[]) ORDER BY t.id LIMIT $2"
-    return _found(await connection.fetch(sql, ids, MAX_INCLUDED + 1), resource_type)
+async def _by_id(connection: Any, resource_type: str, ids: list[str], access: Access) -> list[Found]:
+    return await _where("t.id = ANY({})", ids, connection, resource_type, access)
 
 
-async def _by_url(connection: Any, resource_type: str, canonicals: list[str]) -> list[Found]:
+async def _by_url(connection: Any, resource_type: str, canonicals: list[str], access: Access) -> list[Found]:
     """Of several with the same url the version that is named, else the one that was written last."""
     urls = [text_key("url", c.partition("|")[0]) for c in canonicals]
-    there = await _by_keys(connection, resource_type, urls)
+    there = await _by_keys(connection, resource_type, urls, access)
     there.sort(key=lambda f: f.stored.updated, reverse=True)
     named = (next((f for f in there if _is(f, c)), None) for c in canonicals)
     return [f for f in named if f is not None]
@@ -174,9 +180,15 @@ def _keys(source: str, code: str, targets: Sequence[str], newest: Sequence[Found
             yield from (canonical_key(code, each) for each in (url, *(f"{url}|{v}" for v in versions)))
 
 
-async def _by_keys(connection: Any, resource_type: str, keys: list[str]) -> list[Found]:
-    sql = f"SELECT {RETURNED}, t.tokens FROM {table(resource_type)} t WHERE NOT t.deleted AND t.tokens && $1::text[] ORDER BY t.id LIMIT $2"
-    return _found(await connection.fetch(sql, keys, MAX_INCLUDED + 1), resource_type)
+async def _by_keys(connection: Any, resource_type: str, keys: list[str], access: Access) -> list[Found]:
+    return await _where("t.tokens && {}", keys, connection, resource_type, access)
+
+
+async def _where(condition: str, texts: list[str], connection: Any, resource_type: str, access: Access) -> list[Found]:
+    sql = Sql(access)
+    there = f"{sql.live(Rows('t', resource_type))} AND {condition.format(sql.bind(texts, 'text[]'))}"
+    text = f"SELECT {RETURNED}, t.tokens FROM {table(resource_type)} t WHERE {there} ORDER BY t.id LIMIT {MAX_INCLUDED + 1}"
+    return _found(await connection.fetch(text, *sql.values), resource_type)
 
 
 def _found(records: Sequence[Any], resource_type: str) -> list[Found]:

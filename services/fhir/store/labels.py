@@ -10,7 +10,9 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.outcomes import unprocessable
+from services.fhir.store.statement import Rows, Sql, table
 from services.fhir.store.store import Stores
 
 MILLISECONDS: Final = 10_000
@@ -34,7 +36,8 @@ async def labels_in_use(stores: Stores, types: Sequence[str]) -> Labels:
         async with stores.database.connection() as connection, connection.transaction(readonly=True):
             await connection.execute(f"SET LOCAL statement_timeout = {MILLISECONDS}")
             for resource_type in types:
-                keys.update(record["k"] for record in await connection.fetch(_sql(resource_type)))
+                text, values = _statement(resource_type, stores.access)
+                keys.update(record["k"] for record in await connection.fetch(text, *values))
     except asyncpg.QueryCanceledError as error:
         raise unprocessable(
             "Too many resources to list their labels; ask for one resource",
@@ -44,9 +47,11 @@ async def labels_in_use(stores: Stores, types: Sequence[str]) -> Labels:
     return _labels(keys)
 
 
-def _sql(resource_type: str) -> str:
-    return f"""SELECT DISTINCT k FROM fhir."{resource_type.lower()}" t, unnest(t.tokens) k
-    WHERE NOT t.deleted AND (starts_with(k, '_profile=') OR starts_with(k, '_security=') OR starts_with(k, '_tag='))"""
+def _statement(resource_type: str, access: Access) -> tuple[str, list[Any]]:
+    sql = Sql(access)
+    text = f"""SELECT DISTINCT k FROM {table(resource_type)} t, unnest(t.tokens) k
+    WHERE {sql.live(Rows("t", resource_type))} AND (starts_with(k, '_profile=') OR starts_with(k, '_security=') OR starts_with(k, '_tag='))"""
+    return text, sql.values
 
 
 def _labels(keys: Iterable[str]) -> Labels:

@@ -53,7 +53,7 @@ class Leg(msgspec.Struct, frozen=True):
         first = "" if self.each else " ORDER BY x.id LIMIT 1"
         inside = f"SELECT * FROM {contained_rows(self.type, 'c', 'x')} WHERE {found}{first}"
         marked = f"c.tokens && {sql.bind([contained_key('', self.type)], 'text[]')}"
-        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE NOT c.deleted AND {marked}"
+        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE {sql.live(Rows('c', self.container))} AND {marked}"
 
 
 @cache

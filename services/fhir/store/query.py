@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.search.index import patient_parameters
 from services.fhir.search.query import Condition, Match, ReferenceValue, SearchQuery
 from services.fhir.store.conditions import clause
@@ -30,9 +31,9 @@ class Statement(msgspec.Struct, frozen=True):
     orders: tuple[Order, ...]
 
 
-def page_statement(query: SearchQuery, after: Sequence[Any] | None, *, with_tokens: bool) -> Statement:
+def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Access, *, with_tokens: bool) -> Statement:
     """One page and one row more; columns `k0…` are the sort keys of a row, from which the next page's link is made."""
-    sql = Sql()
+    sql = Sql(access)
     if not is_plain(query):
         text, orders = legs_statement(query, after, sql, where, with_tokens=with_tokens)
         return Statement(text, tuple(sql.values), orders)
@@ -48,8 +49,8 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, *, with_toke
     return Statement(text, tuple(sql.values), orders)
 
 
-def count_statement(query: SearchQuery) -> Statement:
-    sql = Sql()
+def count_statement(query: SearchQuery, access: Access) -> Statement:
+    sql = Sql(access)
     if is_plain(query):
         conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
         text = f"SELECT count(*) FROM {table(query.type)} t WHERE {' AND '.join(conditions)}"
@@ -74,13 +75,14 @@ def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: 
     """What the rows of a search answer; `rows` that are contained have neither patient nor shard of their own."""
     if rows.container:
         return [clause(c, rows, sql) for c in conditions]
-    found = [rows.live]
+    found = []
     bound = next((c for c in conditions if _bound_patient(resource_type, c)), None)
     if bound is not None:
         patient = _bound_patient(resource_type, bound)
         place = sql.bind(patient, "text"), sql.bind(shard_of(str(patient)), "bigint")
         found += [f"{rows.name}.patient = {place[0]}", f"{rows.name}.shard = {place[1]}"]
-        rows = msgspec.structs.replace(rows, few=True)
+        rows = msgspec.structs.replace(rows, few=True, bound=place)
+    found.append(sql.live(rows))
     for condition in conditions:
         if condition is not bound:
             text = clause(condition, rows, sql)

@@ -1,41 +1,103 @@
 """Read one version, many current ones, or the past: http://hl7.org/fhir/R4/http.html#read"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from services.fhir.access.access import Access
+from services.fhir.store.access import Subject, visible
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.shards import carried_shard, shard_of
+from services.fhir.store.statement import Rows, Sql, table
 
 _VERSION = "id, shard, version, updated, method, body, patient"
-_PAST = f"SELECT {_VERSION} FROM fhir.history WHERE type = $1 AND id = $2 AND version = $3"
 _TURN = "SELECT turn FROM fhir.unique_claim WHERE key = $1 AND shard = $2"
 
 
-async def current(connection: Any, resource_type: str, resource_id: str) -> Stored | None:
-    """The newest version, a deletion too; None when the id was never used."""
-    by_id = f'SELECT {_VERSION} FROM fhir."{resource_type.lower()}" WHERE id = $1'
-    shard = carried_shard(resource_id)
-    record = await connection.fetchrow(f"{by_id} AND shard = $2", resource_id, shard) if shard is not None else None
-    if record is None:  # an id that a client chose, or a resource that moved to another patient
-        record = await connection.fetchrow(by_id, resource_id)
+async def current(connection: Any, resource_type: str, resource_id: str, access: Access) -> Stored | None:
+    """The newest version, a deletion too; None when the id was never used, as far as the caller may know."""
+    record = await _by_id(connection, resource_type, resource_id, access, _VERSION, visible)
     return from_record(record, resource_type) if record else None
 
 
-async def many(connection: Any, resource_type: str, ids: Sequence[str]) -> list[Stored]:
+async def to_write(connection: Any, resource_type: str, resource_id: str, access: Access) -> tuple[Stored | None, bool]:
+    """The newest version that the caller may replace, with all that decides who sees it; True when there is one out of reach."""
+    columns = f"{_VERSION}, author, patients, labels"
+    record = await _by_id(connection, resource_type, resource_id, access, columns, _writable_column)
+    if record is None:
+        return None, False
+    if not record["writable"]:
+        return None, True
+    found = from_record(record, resource_type)
+    patients, labels = record["patients"], record["labels"]
+    return msgspec.structs.replace(
+        found,
+        author=record["author"],
+        patients=tuple(patients) if patients is not None else None,
+        labels=tuple(labels) if labels is not None else None,
+    ), False
+
+
+def _writable_column(row: Subject, sql: Sql) -> str:
+    return visible(row, sql, writing=True)
+
+
+async def _by_id(
+    connection: Any,
+    resource_type: str,
+    resource_id: str,
+    access: Access,
+    columns: str,
+    seen: Callable[[Subject, Sql], str],
+) -> Any:
+    shard = carried_shard(resource_id)
+    if shard is not None:
+        record = await _fetch(connection, resource_type, resource_id, shard, access, columns, seen)
+        if record is not None:
+            return record
+    # an id that a client chose, or a resource that moved to another patient
+    return await _fetch(connection, resource_type, resource_id, None, access, columns, seen)
+
+
+async def _fetch(
+    connection: Any,
+    resource_type: str,
+    resource_id: str,
+    shard: int | None,
+    access: Access,
+    columns: str,
+    seen: Callable[[Subject, Sql], str],
+) -> Any:
+    sql = Sql(access)
+    there = f"t.id = {sql.bind(resource_id, 'text')}"
+    there += f" AND t.shard = {sql.bind(shard, 'bigint')}" if shard is not None else ""
+    predicate = seen(Subject("t", resource_type), sql)
+    if seen is visible:
+        text = f"SELECT {columns} FROM {table(resource_type)} t WHERE {there} AND {predicate}"
+    else:
+        text = f"SELECT {columns}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t WHERE {there}"
+    return await connection.fetchrow(text, *sql.values)
+
+
+async def many(connection: Any, resource_type: str, ids: Sequence[str], access: Access) -> list[Stored]:
     """The newest versions of those ids that exist, in no order, deletions too."""
-    sql = f'SELECT {_VERSION} FROM fhir."{resource_type.lower()}" WHERE id = ANY($1::text[])'
-    return [from_record(r, resource_type) for r in await connection.fetch(sql, list(ids))]
+    sql = Sql(access)
+    there = f"t.id = ANY({sql.bind(list(ids), 'text[]')}) AND {visible(Subject('t', resource_type), sql)}"
+    found = await connection.fetch(f"SELECT {_VERSION} FROM {table(resource_type)} t WHERE {there}", *sql.values)
+    return [from_record(r, resource_type) for r in found]
 
 
-async def existing(connection: Any, names: Iterable[str]) -> set[str]:
+async def existing(connection: Any, names: Iterable[str], access: Access) -> set[str]:
     """Those of the `Type/id` that are there and not deleted, whatever their types, in one statement."""
     pairs = [name.partition("/") for name in names]
     types = sorted({resource_type for resource_type, _, _ in pairs})
-    sql = " UNION ALL ".join(
-        f"""SELECT '{t}/' || id FROM fhir."{t.lower()}" WHERE id = ANY($1::text[]) AND NOT deleted""" for t in types
+    sql = Sql(access)
+    ids = sql.bind(list({resource_id for _, _, resource_id in pairs}), "text[]")
+    text = " UNION ALL ".join(
+        f"SELECT '{t}/' || t.id FROM {table(t)} t WHERE t.id = ANY({ids}) AND {sql.live(Rows('t', t))}" for t in types
     )
-    found = await connection.fetch(sql, list({resource_id for _, _, resource_id in pairs}))
-    return {record[0] for record in found}
+    return {record[0] for record in await connection.fetch(text, *sql.values)}
 
 
 async def turn(connection: Any, key: str) -> int:
@@ -44,9 +106,13 @@ async def turn(connection: Any, key: str) -> int:
     return int(found or 0)
 
 
-async def version(connection: Any, resource_type: str, resource_id: str, number: int) -> Stored | None:
-    newest = await current(connection, resource_type, resource_id)
+async def version(connection: Any, resource_type: str, resource_id: str, number: int, access: Access) -> Stored | None:
+    """An older version is seen by what it was about itself, and by every label that it got since."""
+    newest = await current(connection, resource_type, resource_id, access)
     if newest is None or newest.version == number:
         return newest
-    record = await connection.fetchrow(_PAST, resource_type, resource_id, number)
+    sql = Sql(access)
+    kind, name, n = sql.bind(resource_type, "text"), sql.bind(resource_id, "text"), sql.bind(number, "bigint")
+    there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type), sql)}"
+    record = await connection.fetchrow(f"SELECT {_VERSION} FROM fhir.history h WHERE {there}", *sql.values)
     return from_record(record, resource_type) if record else None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.fhir.access.grants import Opens
 from services.fhir.search.index import IndexRow
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
@@ -14,6 +15,7 @@ class Write(msgspec.Struct, frozen=True):
     """One version, validated and indexed by the owner of its type, that waits for its commit.
 
     `version` replaces `version - 1`; version 1 must not exist yet. `moved_from` is the shard of the version before when it differs.
+    `author` is the organization that made the resource; `author`, `patients` and `labels` say who sees it (store/access.py).
     """
 
     type: str
@@ -25,6 +27,13 @@ class Write(msgspec.Struct, frozen=True):
     body: str | None  # None for a deletion
     index: IndexRow | None
     patient: str | None
+    author: str | None = None
+    patients: tuple[str, ...] | None = None  # None where `patient` says it all
+    labels: tuple[str, ...] | None = None
+    refers: tuple[tuple[str, str], ...] = ()  # element, and the patient that it names
+    opens: Opens | None = None  # None where the version changes no basis
+    identities: tuple[str, ...] | None = None  # of a Patient; None where they stay as they are
+    is_wider: bool = False  # about more patients, or with more labels, than the versions before
     created: bool = False  # a first version, or the first after a deletion: http://hl7.org/fhir/R4/http.html#upsert
     client_assigned: bool = False
     moved_from: int | None = None
@@ -49,6 +58,9 @@ class Stored(msgspec.Struct, frozen=True):
     body: str | None
     patient: str | None = None
     is_created: bool = False
+    author: str | None = None
+    patients: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
 
     @property
     def etag(self) -> str:

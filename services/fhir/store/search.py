@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.outcomes import bad_request
 from services.fhir.search.query import ReferenceValue, SearchQuery, matches_in
 from services.fhir.store import read
@@ -28,40 +29,40 @@ class Page(msgspec.Struct, frozen=True):
     truncated: bool = False
 
 
-async def search(connection: Any, query: SearchQuery, key: bytes) -> Page:
-    await _check_unambiguous(connection, query)
+async def search(connection: Any, query: SearchQuery, key: bytes, access: Access) -> Page:
+    await _check_unambiguous(connection, query, access)
     if query.only_count:
-        return Page((), total=await _count(connection, query))
+        return Page((), total=await _count(connection, query, access))
     after = None
     if query.cursor is not None:
         after = unseal(query.cursor, _identity(query), orders_for(query), key)
-    statement = page_statement(query, after, with_tokens=bool(query.includes or query.revincludes))
+    statement = page_statement(query, after, access, with_tokens=bool(query.includes or query.revincludes))
     records = await connection.fetch(statement.sql, *statement.values)
     rows, more = records[: query.count], len(records) > query.count
     place = [rows[-1][f"k{n}"] for n in range(len(statement.orders))] if more else None
     matches = tuple(from_record(r, query.type if is_plain(query) else r["type"]) for r in rows)
-    included, truncated = await _included(connection, query, matches, rows)
+    included, truncated = await _included(connection, query, matches, rows, access)
     return Page(
         matches,
         tuple(r[f"k{len(statement.orders) - 1}"] for r in rows) if query.inside == "contained" else (),
         included,
-        total=await _count(connection, query) if query.total != "none" else None,
+        total=await _count(connection, query, access) if query.total != "none" else None,
         next=seal(place, _identity(query), key) if place else None,
         truncated=truncated,
     )
 
 
 async def _included(
-    connection: Any, query: SearchQuery, matches: Sequence[Stored], rows: Sequence[Any]
+    connection: Any, query: SearchQuery, matches: Sequence[Stored], rows: Sequence[Any], access: Access
 ) -> tuple[tuple[Stored, ...], bool]:
     if not rows or not (query.includes or query.revincludes):
         return (), False
     found = [Found(stored, row["tokens"]) for stored, row in zip(matches, rows, strict=True)]
-    return await included(connection, query, found)
+    return await included(connection, query, found, access)
 
 
-async def _count(connection: Any, query: SearchQuery) -> int:
-    statement = count_statement(query)
+async def _count(connection: Any, query: SearchQuery, access: Access) -> int:
+    statement = count_statement(query, access)
     return int(await connection.fetchval(statement.sql, *statement.values))
 
 
@@ -70,7 +71,7 @@ def _identity(query: SearchQuery) -> str:
     return f"{query.path or query.type}?{msgspec.json.encode([u for u in query.used if u[0] != '_count']).decode()}"
 
 
-async def _check_unambiguous(connection: Any, query: SearchQuery) -> None:
+async def _check_unambiguous(connection: Any, query: SearchQuery, access: Access) -> None:
     """A bare id that names resources of several types is refused: http://hl7.org/fhir/R4/search.html#reference"""
     conditions = chain(query.conditions, *(conditions for _, conditions in query.types))
     bare = {
@@ -82,7 +83,7 @@ async def _check_unambiguous(connection: Any, query: SearchQuery) -> None:
     }
     if not bare:
         return
-    there = await read.existing(connection, {name for _, names in bare for name in names})
+    there = await read.existing(connection, {name for _, names in bare for name in names}, access)
     for parameter, names in bare:
         if len(there.intersection(names)) > 1:
             raise bad_request(

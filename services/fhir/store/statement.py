@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.search.index import date_parameters
+from services.fhir.store.access import Subject, visible
 
 RETURNED: Final = "t.id, t.shard, t.version, t.updated, t.method, t.body, t.patient"
 _COLUMNS: Final = (
@@ -15,13 +17,25 @@ _COLUMNS: Final = (
 class Sql:
     """The values behind `$n`; every value of a request is one, so requests of the same shape share a prepared statement."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: Access) -> None:
+        self.access = access
         self.values: list[Any] = []
         self.aliases = 0
+        self._named: dict[str, str] = {}
 
     def bind(self, value: Any, kind: str) -> str:
         self.values.append(value)
         return f"${len(self.values)}::{kind}"
+
+    def once(self, name: str, value: Any, kind: str) -> str:
+        """Bind what a statement says many times, such as the caller's organization."""
+        if name not in self._named:
+            self._named[name] = self.bind(value, kind)
+        return self._named[name]
+
+    def live(self, rows: "Rows") -> str:
+        """What every statement asks of a row before anything else: that it is there, as far as the caller may know (docs/adr/0011)."""
+        return f"NOT {rows.name}.deleted AND {visible(Subject(rows.name, rows.type, *rows.bound), self)}"
 
     def alias(self) -> str:
         """A name for one more table, that no other has."""
@@ -33,22 +47,19 @@ class Rows(msgspec.Struct, frozen=True):
     """Rows of one type under the alias `name`.
 
     `few` tells that other conditions leave a few rows, each of which is then looked at by itself. `container` is the alias of
-    the row that contains these; such rows have no version, shard and references to them of their own.
+    the row that contains these; such rows have no version, shard and references to them of their own. `bound` are the patient
+    and the shard that a condition names.
     """
 
     name: str
     type: str
     few: bool = False
     container: str | None = None
+    bound: tuple[str, str] | tuple[()] = ()
 
     @property
     def updated(self) -> str:
         return f"{self.container or self.name}.updated"
-
-    @property
-    def live(self) -> str:
-        """What every statement asks of a row before anything else."""
-        return f"NOT {self.name}.deleted"
 
 
 def table(resource_type: str) -> str:

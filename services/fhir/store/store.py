@@ -1,13 +1,16 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from random import uniform
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from services.fhir.outcomes import conflict
+from services.fhir.access.access import NOBODY, Access
+from services.fhir.outcomes import conflict, forbidden, not_found
 from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
@@ -19,6 +22,11 @@ ATTEMPTS: Final = 12
 SHORTEST_PAUSE: Final = 0.002
 LONGEST_PAUSE: Final = 0.1
 T = TypeVar("T")
+
+
+@lru_cache(maxsize=1024)
+def _own_key(key: bytes, organization: str, person: str | None) -> bytes:
+    return hmac.digest(key, f"page\0{organization}\0{person or ''}".encode(), "sha256")
 
 
 class UnownedTypeError(Exception):
@@ -44,23 +52,48 @@ class Store:
     async def read(self, resource_type: str, resource_id: str) -> Stored | None:
         if (resource_type, resource_id) in self._fetched:
             return self._fetched[resource_type, resource_id]
-        return await read.current(self._connection, resource_type, resource_id)
+        return await read.current(self._connection, resource_type, resource_id, self.access)
+
+    @property
+    def access(self) -> Access:
+        """For whom this store reads and writes."""
+        return self._stores.access
+
+    async def to_write(self, resource_type: str, resource_id: str) -> Stored | None:
+        """What is to be replaced; 404 for a resource that is there and out of the writer's reach."""
+        found, is_out_of_reach = await read.to_write(self._connection, resource_type, resource_id, self.access)
+        if is_out_of_reach:
+            await self._check_invisible(resource_type, resource_id)
+            raise not_found(f"No such {resource_type}", text="未找到该资源")
+        return found
+
+    async def to_delete(self, resource_type: str, resource_id: str) -> Stored | None:
+        """The same, where what is out of reach is as good as not there."""
+        found, is_out_of_reach = await read.to_write(self._connection, resource_type, resource_id, self.access)
+        if is_out_of_reach:
+            await self._check_invisible(resource_type, resource_id)
+        return found
+
+    async def _check_invisible(self, resource_type: str, resource_id: str) -> None:
+        """Who may read and not write is told so; to all others there is nothing."""
+        if await self.read(resource_type, resource_id) is not None:
+            raise forbidden(f"This {resource_type} can only be read here", text="仅可查阅，不可修改")
 
     async def read_many(self, resource_type: str, ids: Sequence[str]) -> list[Stored]:
-        return await read.many(self._connection, resource_type, ids)
+        return await read.many(self._connection, resource_type, ids, self.access)
 
     async def vread(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
-        return await read.version(self._connection, resource_type, resource_id, version)
+        return await read.version(self._connection, resource_type, resource_id, version, self.access)
 
     async def search(self, query: SearchQuery) -> search.Page:
-        return await search.search(self._connection, query, self._stores.cursor_key)
+        return await search.search(self._connection, query, self._stores.cursor_key, self.access)
 
     async def turn(self, key: str) -> Claim:
         """To be asked for before one looks whether what the key names is there."""
         return Claim(key, await read.turn(self._connection, key))
 
     async def history(self, query: history.HistoryQuery) -> history.Versions:
-        return await history.history(self._connection, query)
+        return await history.history(self._connection, query, self.access)
 
     def put(self, version: Write) -> Stored:
         """Add a version of an own type to the commit."""
@@ -91,13 +124,13 @@ class Store:
         writes, audit, claims = self._taken()
         if not writes:
             return audit
-        await write.commit(self._connection, writes, audit, claims)
+        await write.commit(self._connection, writes, audit, claims, self.access)
         return []
 
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
         async with self._connection.transaction():
-            await write.write_inside(self._connection, *self._taken())
+            await write.write_inside(self._connection, *self._taken(), self.access)
             return await look(self._inside())
 
     async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
@@ -105,7 +138,7 @@ class Store:
         transaction = self._connection.transaction()
         await transaction.start()
         try:
-            await write.write_inside(self._connection, writes, ())
+            await write.write_inside(self._connection, writes, (), (), self.access)
             return await look(self._inside())
         finally:
             await transaction.rollback()
@@ -128,7 +161,7 @@ class _InsideAudit:
         self._connection = connection
 
     async def record(self, *rows: AuditRow) -> None:
-        await write.write_inside(self._connection, (), rows)
+        await write.write_inside(self._connection, (), rows, (), NOBODY)
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -139,7 +172,13 @@ class Stores(msgspec.Struct, frozen=True):
     audit_log: Audit
     clock: Clock
     cursor_key: bytes
+    access: Access = NOBODY
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+
+    def seen_by(self, access: Access) -> "Stores":
+        """The same tables as far as this caller may know; page links are this caller's alone."""
+        key = _own_key(self.cursor_key, access.organization, access.person)
+        return msgspec.structs.replace(self, access=access, cursor_key=key)
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
         async with self.database.connection() as connection:

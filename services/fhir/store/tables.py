@@ -7,7 +7,7 @@ of the resources inside; each date parameter has its bounds as columns. `shard` 
 """
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -46,6 +46,11 @@ def stored_types() -> tuple[str, ...]:
     return tuple(t for t in resource_types() if t not in UNSTORED)
 
 
+def access_columns() -> tuple[Column[Any], ...]:
+    """By what a row is seen (store/access.py): who made it, whom it is about where `patient` does not say it all, its labels."""
+    return (Column("author", Text), Column("patients", ARRAY(_BYTEWISE)), Column("labels", ARRAY(Text)))
+
+
 @cache
 def all_tables() -> MetaData:
     """Every table of the schema, for Alembic to compare with."""
@@ -69,6 +74,7 @@ def resource_table(resource_type: str) -> Table:
         Column("deleted", Boolean, nullable=False),
         Column("body", Text),
         Column("patient", _BYTEWISE),
+        *access_columns(),
         Column("tokens", ARRAY(_BYTEWISE), nullable=False),
         Column("strings", ARRAY(_BYTEWISE), nullable=False),
         Column("words", ARRAY(_BYTEWISE), nullable=False),
@@ -109,6 +115,7 @@ history: Final = Table(
     Column("method", Text, nullable=False),
     Column("body", Text),
     Column("patient", _BYTEWISE),
+    *access_columns(),
     Column("replaced", _INSTANT, nullable=False),
     PrimaryKeyConstraint("type", "id", "version", "shard", name="history_pkey"),
     comment="Versions that a later one replaced.",
@@ -124,6 +131,7 @@ change: Final = Table(
     Column("at", _INSTANT, nullable=False),
     Column("method", Text, nullable=False),
     Column("patient", _BYTEWISE),
+    *access_columns(),
     Column("written", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("written - at < interval '1 minute'", name="change_written_soon"),
     comment="One row per committed version: the transactional outbox, and the order of type and system history.",
@@ -287,3 +295,14 @@ identity: Final = Table(
     comment="Which patient has a strong identifier: one person, one Patient. `shard` is the hash of the key.",
 )
 Index("identity_patient", identity.c.patient)
+
+registration_attempt: Final = Table(
+    "registration_attempt",
+    metadata,
+    Column("organization", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("at", _INSTANT, nullable=False),
+    Column("request", Text, nullable=False),
+    PrimaryKeyConstraint("organization", "at", "request", "shard", name="registration_attempt_pkey"),
+    comment="Statements of Patient/$register that were wrong, which are limited. `shard` is the hash of the organization.",
+)

@@ -14,7 +14,9 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from services.fhir.access.access import Access
 from services.fhir.search.index import date_parameters
+from services.fhir.store import grants
 from services.fhir.store.literals import (
     array_literal,
     composites_literal,
@@ -31,8 +33,8 @@ INSERT INTO fhir.unique_claim AS claim (key, shard, turn) SELECT * FROM unnest($
 ON CONFLICT (key, shard) DO UPDATE SET turn = excluded.turn WHERE claim.turn = excluded.turn - 1"""
 _MOVED: Final = "DELETE FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"
 _KEEP_MOVED: Final = """
-INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, replaced)
-SELECT $4, id, version, shard, updated, method, body, patient, $5 FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
+INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, author, patients, labels, replaced)
+SELECT $4, id, version, shard, updated, method, body, patient, author, patients, labels, $5 FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
 
 
 class VersionConflict(Exception):  # noqa: N818 - the state it names
@@ -48,29 +50,32 @@ _CONFLICTS = (
 
 
 async def commit(
-    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim] = ()
+    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim], access: Access
 ) -> None:
     """Write all or nothing; `VersionConflict` when a version or a claim is no longer the one that was seen."""
     statements = _statements(writes)
     try:
         if len(statements) == 1 and not claims and _fails_whole(statements[0]) and not _special(writes):
+            await grants.check_references(connection, writes, access)
             await _run(connection, statements[0], audit)
             return
         async with connection.transaction():
-            await write_inside(connection, writes, audit, claims)
+            await write_inside(connection, writes, audit, claims, access)
     except _CONFLICTS as error:
         raise VersionConflict from error
 
 
 async def write_inside(
-    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim] = ()
+    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim], access: Access
 ) -> None:
     """The same inside a transaction that the caller holds open."""
     try:
+        await grants.check_references(connection, writes, access)
         await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         for statement in _statements(writes):
             await _run(connection, statement, ())
+        await grants.write_access(connection, writes, access)
         if audit:
             await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
     except _CONFLICTS as error:
@@ -88,7 +93,7 @@ def _fails_whole(statement: tuple[str, bool, list[Write]]) -> bool:
 
 
 def _special(writes: Sequence[Write]) -> bool:
-    return any(w.moved_from is not None or _chosen(w) for w in writes)
+    return grants.is_needed(writes) or any(w.moved_from is not None or _chosen(w) for w in writes)
 
 
 def _chosen(write: Write) -> bool:
@@ -151,6 +156,9 @@ def _columns(resource_type: str) -> tuple[tuple[str, str, str], ...]:
         ("deleted", "boolean", "boolean"),
         ("body", "text", "text"),
         ("patient", "text", "text"),
+        ("author", "text", "text"),
+        ("patients", "text[]", "text"),
+        ("labels", "text[]", "text"),
         ("tokens", "text[]", "text"),
         ("strings", "text[]", "text"),
         ("words", "text[]", "text"),
@@ -172,20 +180,20 @@ def _rows_sql(resource_type: str) -> str:
 
 def _tail_sql(resource_type: str) -> str:
     audit = f"${len(_columns(resource_type)) + 1}"
-    return f"""log AS (INSERT INTO fhir.change (shard, type, id, version, at, method, patient)
-    SELECT shard, '{resource_type}', id, version, updated, method, patient FROM done),
+    return f"""log AS (INSERT INTO fhir.change (shard, type, id, version, at, method, patient, author, patients, labels)
+    SELECT shard, '{resource_type}', id, version, updated, method, patient, author, patients, labels FROM done),
   seen AS ({AUDIT_INSERT.format(rows=audit)} WHERE (SELECT count(*) FROM done) = (SELECT count(*) FROM r))
 SELECT count(*) FROM done"""
 
 
-_WRITTEN: Final = "shard, id, version, updated, method, patient"
+_WRITTEN: Final = ("shard", "id", "version", "updated", "method", "patient", "author", "patients", "labels")
 
 
 @cache
 def insert_sql(resource_type: str) -> str:
     names = ", ".join(f'"{name}"' for name, _, _ in _columns(resource_type))
     return f"""WITH {_rows_sql(resource_type)},
-  done AS (INSERT INTO fhir."{resource_type.lower()}" ({names}) SELECT {names} FROM r RETURNING {_WRITTEN}),
+  done AS (INSERT INTO fhir."{resource_type.lower()}" ({names}) SELECT {names} FROM r RETURNING {", ".join(_WRITTEN)}),
   {_tail_sql(resource_type)}"""
 
 
@@ -200,9 +208,9 @@ def replace_sql(resource_type: str) -> str:
     assigned = ", ".join(f'"{name}" = r."{name}"' for name, _, _ in _columns(resource_type)[2:])
     seen = "t.id = r.id AND t.shard = r.shard AND t.version = r.version - 1"
     return f"""WITH {_rows_sql(resource_type)},
-  kept AS (INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, replaced)
-    SELECT '{resource_type}', t.id, t.version, t.shard, t.updated, t.method, t.body, t.patient, r.updated FROM {table} t JOIN r ON {seen}),
-  done AS (UPDATE {table} t SET {assigned} FROM r WHERE {seen} RETURNING t.shard, t.id, t.version, t.updated, t.method, t.patient),
+  kept AS (INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, author, patients, labels, replaced)
+    SELECT '{resource_type}', t.id, t.version, t.shard, t.updated, t.method, t.body, t.patient, t.author, t.patients, t.labels, r.updated FROM {table} t JOIN r ON {seen}),
+  done AS (UPDATE {table} t SET {assigned} FROM r WHERE {seen} RETURNING {", ".join(f"t.{name}" for name in _WRITTEN)}),
   {_tail_sql(resource_type)}"""
 
 
@@ -220,6 +228,9 @@ def _arguments(resource_type: str, rows: Sequence[Write]) -> list[list[Any]]:
         [w.body is None for w in rows],
         [w.body for w in rows],
         [w.patient for w in rows],
+        [w.author for w in rows],
+        [array_literal([*w.patients]) if w.patients is not None else None for w in rows],
+        [array_literal([*w.labels]) if w.labels is not None else None for w in rows],
         [array_literal(i.tokens) if i else "{}" for i in indexes],
         [array_literal(i.strings) if i else "{}" for i in indexes],
         [array_literal(i.words) if i else "{}" for i in indexes],

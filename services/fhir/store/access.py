@@ -1,0 +1,203 @@
+"""The access predicate: the one condition of every statement that reads resources (docs/adr/0011).
+
+A row is seen by the organization that made it; by an organization with a live basis for each patient that the row is about, unless the
+patient denies it or a label asks for more clearance; and by all where it belongs to the directory. What a patient's own search asks of the
+patient is asked once per statement, all else once per row, by primary key and shard.
+"""
+
+from typing import Final, Protocol
+
+import msgspec
+
+from services.fhir.access.access import Access
+from services.fhir.access.directory import directory_types
+from services.fhir.access.patients import patient_codes
+from services.fhir.search.index import patient_parameter
+
+_INDIRECT: Final = frozenset({"Patient", "Bundle", "Binary"})  # whose patients no parameter of their own tells
+
+
+class Values(Protocol):
+    """The values of a statement; one bound under a name is bound once."""
+
+    access: Access
+
+    def once(self, name: str, value: object, kind: str) -> str: ...
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Rows under the alias `name`: of one type, or of the type in their column `type`; `patient` and `shard` where they are bound."""
+
+    name: str
+    type: str | None
+    patient: str | None = None
+    shard: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return f"'{self.type}'" if self.type else f"{self.name}.type"
+
+
+def visible(row: Subject, sql: Values, *, writing: bool = False) -> str:
+    """`writing`: what the caller may change too; a basis that only reads does not count."""
+    access = sql.access
+    if access.is_system:
+        return "true"
+    if access.person is not None:
+        return f"({_open(row, sql)} OR {_own_record(row, sql)})"
+    arms = [f"{row.name}.author = {_organization(sql)}"]
+    if (directory := _open(row, sql)) != "false":
+        arms.append(f"({directory} AND ({_within_clearance(row, sql)}))")
+    if _has_patients(row):
+        shown = _within_clearance(row, sql)
+        if access.may_override:
+            shown += f" OR {_reached(row, sql, writing=writing, overriding=True)}"
+        arms.append(f"(({shown}) AND {_reached(row, sql, writing=writing)})")
+    return "(" + " OR ".join(arms) + ")"
+
+
+def _within_clearance(row: Subject, sql: Values) -> str:
+    clearance = sql.once("clearance", list(sql.access.clearance), "text[]")
+    return f"{row.name}.labels IS NULL OR {row.name}.labels <@ {clearance}"
+
+
+def may_refer(patient: str, shard: str, sql: Values) -> str:
+    """May the caller write of this patient: whom it sees, other than as a supervisor."""
+    row = Subject("t", "Patient")
+    seen = visible(row, sql, writing=True) if sql.access.person else _writer_sees(row, sql)
+    return (
+        f"EXISTS (SELECT FROM fhir.patient t WHERE t.id = {patient} AND t.shard = {shard} AND NOT t.deleted AND {seen})"
+    )
+
+
+def founds(patient: str, shard: str, sql: Values) -> str:
+    """Has the caller a live basis on which others can be founded?"""
+    at = _at(sql)
+    return (
+        f"EXISTS (SELECT FROM fhir.access_grant g WHERE g.patient = {patient} AND g.shard = {shard} AND g.founds "
+        f"AND g.organization = {_organization(sql)} AND g.begins <= {at} AND g.ends > {at} AND {_for_purpose('g', sql)})"
+    )
+
+
+def _writer_sees(row: Subject, sql: Values) -> str:
+    """A basis for the package alone shows the patient, and so lets one ask and answer."""
+    if sql.access.is_system:
+        return "true"
+    own = f"{row.name}.author = {_organization(sql)}"
+    return f"({own} OR {_basis(f'{row.name}.id', f'{row.name}.shard', row, sql, holder=_itself(sql))})"
+
+
+def _open(row: Subject, sql: Values) -> str:
+    """Of the directory, and of no patient."""
+    of_nobody = f"{row.name}.patient IS NULL AND {row.name}.patients IS NULL"
+    if row.type is None:
+        return f"({row.kind} = ANY({sql.once('directory', sorted(directory_types()), 'text[]')}) AND {of_nobody})"
+    if row.type not in directory_types():
+        return "false"
+    return f"({of_nobody})" if _has_patients(row) else "true"
+
+
+def _has_patients(row: Subject) -> bool:
+    return row.type is None or bool(patient_codes(row.type)) or row.type in _INDIRECT
+
+
+def _own_record(row: Subject, sql: Values) -> str:
+    person = sql.once("person", sql.access.person, "text")
+    alone = f"({row.name}.patients IS NULL AND {row.name}.patient = {person})"
+    return f"({alone} OR {row.name}.patients = ARRAY[{person}])"
+
+
+def _reached(row: Subject, sql: Values, *, writing: bool, overriding: bool = False) -> str:
+    more = (" AND g.may_write" if writing else "") + (" AND g.overrides" if overriding else "")
+    holder = _itself(sql) if writing or overriding else _itself_or_supervised(sql)
+    of_all = (
+        f"(SELECT FROM unnest({row.name}.patients) p WHERE NOT {_basis('p', None, row, sql, holder=holder, more=more)})"
+    )
+    many = f"({row.name}.patients IS NOT NULL AND NOT EXISTS {of_all})"
+    if row.type is not None and patient_parameter(row.type) is None:
+        return many
+    if row.patient is None:
+        one = _basis(f"{row.name}.patient", f"{row.name}.shard", row, sql, holder=holder, more=more)
+    else:  # bound: the first part is the same for every row and so asked once
+        whole = _basis(row.patient, row.shard, row, sql, holder=holder, more=more, resources="g.resources IS NULL")
+        named = f"g.resources IS NOT NULL AND {_named(row)}"
+        part = _basis(row.patient, row.shard, row, sql, holder=holder, more=more, resources=named)
+        one = f"({whole} OR {part})"
+    return f"(({row.name}.patients IS NULL AND {one}) OR {many})"
+
+
+def _basis(
+    patient: str,
+    shard: str | None,
+    row: Subject,
+    sql: Values,
+    *,
+    holder: str,
+    more: str = "",
+    resources: str | None = None,
+) -> str:
+    at = _at(sql)
+    same_shard = f"AND g.shard = {shard} " if shard else ""
+    limits = resources or f"(g.resources IS NULL OR {_named(row)})"
+    override = "g.overrides OR " if sql.access.may_override else ""
+    return (
+        f"EXISTS (SELECT FROM fhir.access_grant g WHERE g.patient = {patient} {same_shard}AND {holder} "
+        f"AND g.begins <= {at} AND g.ends > {at} AND {_for_purpose('g', sql)} AND {_for_type('g', row)} AND {limits}{more} "
+        f"AND ({override}NOT {_denied(row, sql)}))"
+    )
+
+
+def _denied(row: Subject, sql: Values) -> str:
+    """A rule that the patient's consent makes, and no exception to it."""
+    exception = (
+        "SELECT FROM fhir.consent_rule x WHERE x.patient = d.patient AND x.shard = d.shard AND x.source = d.source "
+        f"AND x.excepts = d.number AND {_rule('x', row, sql)}"
+    )
+    return (
+        "EXISTS (SELECT FROM fhir.consent_rule d WHERE d.patient = g.patient AND d.shard = g.shard AND d.excepts IS NULL "
+        f"AND {_rule('d', row, sql)} AND NOT EXISTS ({exception}))"
+    )
+
+
+def _rule(name: str, row: Subject, sql: Values) -> str:
+    at, purpose = _at(sql), sql.once("purpose", sql.access.purpose, "text")
+    return (
+        f"({name}.organization IS NULL OR {name}.organization = {_organization(sql)} OR {name}.organization = g.organization) "
+        f"AND ({name}.purposes IS NULL OR {purpose} = ANY({name}.purposes)) AND {_for_type(name, row)} "
+        f"AND {name}.begins <= {at} AND {name}.ends > {at}"
+    )
+
+
+def _for_type(name: str, row: Subject) -> str:
+    return f"({name}.types IS NULL OR {row.kind} = ANY({name}.types))"
+
+
+def _for_purpose(name: str, sql: Values) -> str:
+    """For what is not care a basis must name the purpose."""
+    named = f"{sql.once('purpose', sql.access.purpose, 'text')} = ANY({name}.purposes)"
+    return f"({name}.purposes IS NULL OR {named})" if sql.access.is_care else f"({named})"
+
+
+def _named(row: Subject) -> str:
+    return f"({row.kind} || '/' || {row.name}.id) = ANY(g.resources)"
+
+
+def _itself(sql: Values) -> str:
+    return f"g.organization = {_organization(sql)}"
+
+
+def _itself_or_supervised(sql: Values) -> str:
+    organization, at = _organization(sql), _at(sql)
+    supervised = f"SELECT s.supervised FROM fhir.supervision s WHERE s.lead = {organization} AND s.begins <= {at} AND s.ends > {at}"
+    return (
+        f'g.organization = ANY(ARRAY(SELECT {organization} COLLATE "C" UNION ALL {supervised})) '
+        f"AND (g.founds OR g.organization = {organization})"
+    )
+
+
+def _organization(sql: Values) -> str:
+    return sql.once("organization", sql.access.organization, "text")
+
+
+def _at(sql: Values) -> str:
+    return sql.once("at", sql.access.at, "timestamptz")

@@ -1,0 +1,49 @@
+"""Who a strong identifier belongs to, who cares for a patient, and how often an institution was wrong (docs/adr/0011).
+
+What is found here is for the platform to compare, and is answered to nobody as it is.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.fhir.access.access import SYSTEM
+from services.fhir.outcomes import FhirError, Issue
+from services.fhir.store import read
+from services.fhir.store.rows import Stored
+from services.fhir.store.shards import shard_of
+
+HOUR = timedelta(hours=1)
+
+
+async def find(connection: Any, key: str) -> Stored | None:
+    """The Patient who has the identifier."""
+    sql = "SELECT patient FROM fhir.identity WHERE key = $1 AND shard = $2"
+    patient = await connection.fetchval(sql, key, shard_of(key))
+    return await by_id(connection, patient) if patient else None
+
+
+async def by_id(connection: Any, patient: str) -> Stored | None:
+    found = await read.current(connection, "Patient", patient, SYSTEM)
+    return found if found is not None and not found.is_deleted else None
+
+
+async def holders(connection: Any, patient: str, at: datetime) -> list[str]:
+    """The institutions that care for the patient now, longest first."""
+    sql = """SELECT organization FROM fhir.access_grant WHERE patient = $1 AND shard = $2 AND founds AND begins <= $3 AND ends > $3
+    GROUP BY organization ORDER BY min(begins), organization"""
+    return [record["organization"] for record in await connection.fetch(sql, patient, shard_of(patient), at)]
+
+
+async def check_attempts(connection: Any, organization: str, at: datetime, most: int) -> None:
+    """429 after too many wrong statements within an hour."""
+    sql = "SELECT count(*) FROM fhir.registration_attempt WHERE organization = $1 AND at > $2"
+    if await connection.fetchval(sql, organization, at - HOUR) >= most:
+        issue = Issue(
+            "error", "throttled", "Too many wrong statements; they are under review", "错误尝试过多，请稍后再试"
+        )
+        raise FhirError(429, (issue,), {"Retry-After": "3600"})
+
+
+async def note_attempt(connection: Any, organization: str, at: datetime, request: str) -> None:
+    sql = "INSERT INTO fhir.registration_attempt (organization, shard, at, request) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+    await connection.execute(sql, organization, shard_of(organization), at, request)

@@ -1,0 +1,16 @@
+"""The operations of records beside those of FHIR, one module each: docs/architecture.md"""
+
+from typing import Final
+
+from services.fhir.operations.operation import Operation
+from services.records.operations.break_glass import break_glass
+from services.records.operations.register import register
+
+_OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
+
+OPERATIONS: Final = (
+    Operation(
+        "register", f"{_OURS}/Patient-register", ("type",), ("Patient",), register, affects_state=True, letters="c"
+    ),
+    Operation("break-glass", f"{_OURS}/Patient-break-glass", ("type",), ("Patient",), break_glass, affects_state=True),
+)

@@ -1,0 +1,41 @@
+"""The notice to the institutions that care for a patient, when another one gets in: http://hl7.org/fhir/R4/communication.html"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from services.fhir.interactions.owners import prepare_all
+from services.fhir.interactions.prepare import Intent
+from services.fhir.request import FhirRequest
+from services.fhir.service import Service
+from services.fhir.store.rows import Write
+
+Json = dict[str, Any]
+
+
+async def notice(
+    patient: str, recipients: Sequence[str], text: str, request: FhirRequest, service: Service
+) -> list[Write]:
+    """The Communication, prepared by its owner; none where nobody is to be told."""
+    if not recipients:
+        return []
+    organization = request.caller.organization
+    communication: Json = {
+        "resourceType": "Communication",
+        "status": "completed",
+        "category": [{"text": "访问告知"}],
+        "subject": {"reference": f"Patient/{patient}"},
+        "sent": request.at.isoformat(),
+        "recipient": [{"reference": f"Organization/{each}"} for each in recipients],
+        "sender": {"reference": f"Organization/{organization}"},
+        "payload": [{"contentString": text}],
+    }
+    return await prepared(communication, request, service)
+
+
+async def prepared(resource: Json, request: FhirRequest, service: Service) -> list[Write]:
+    """One more version of this commit, prepared by the owner of its type."""
+    intent = Intent("POST", resource["resourceType"], body=msgspec.json.encode(resource))
+    writes = await prepare_all({0: intent}, request.caller, service)
+    return [write for write in writes.values() if write is not None]
