@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic_settings import BaseSettings
 
+from docs.conformance import conformance
 from gateway.settings import GatewaySettings
 from services.care.resources import SERVED as CARE
 from services.fhir.served import EVERY, ServedType
@@ -24,7 +25,11 @@ NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are los
 
 def documents() -> dict[Path, str]:
     """Path from the repository's root → text."""
-    return {Path("docs/fhir/resources.md"): resources(), Path("docs/settings.md"): settings()}
+    return {
+        Path("docs/fhir/resources.md"): resources(),
+        Path("docs/settings.md"): settings(),
+        Path("docs/conformance.md"): conformance(ROOT),
+    }
 
 
 def resources() -> str:

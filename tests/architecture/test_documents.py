@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from docs.conformance import cited_tests
 from docs.generate import documents
 from tests.architecture import tree
 
@@ -51,3 +52,13 @@ def test_every_relative_link_leads_to_a_file() -> None:
 
 def test_documents_that_follow_from_the_code_are_current() -> None:
     assert {path: (tree.ROOT / path).read_text(encoding="utf-8") for path in documents()} == documents()
+
+
+def test_every_conformance_test_cites_its_clause() -> None:
+    suite = Path("tests/conformance")
+    written = sum(
+        (tree.ROOT / path).read_text(encoding="utf-8").count("def test_")
+        for path in tree.files()
+        if suite in path.parents
+    )
+    assert sum(suite in test.path.parents for test in cited_tests(tree.ROOT)) == written
