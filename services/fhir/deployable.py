@@ -13,6 +13,7 @@ from fastapi import FastAPI, Response
 
 from services.fhir.access.grants import Rule
 from services.fhir.bulk.worker import Worker
+from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.routes import fhir_routes
 from services.fhir.served import ServedType

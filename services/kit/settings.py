@@ -31,4 +31,11 @@ class ServiceSettings(BaseSettings):
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process and service")] = 8
     max_entries: Annotated[int, Field(ge=1, description="entries of one batch or transaction")] = 5000
     keep_hours: Annotated[int, Field(ge=1, le=168, description="how long the files of a bulk job can be fetched")] = 24
+    grace_days: Annotated[
+        int, Field(ge=0, le=3650, description="how long an institution still sees a patient after its care has ended")
+    ] = 30
+    clearances: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(description='security labels that organizations may see, as JSON: {"wuhai-mental-hospital": ["V", "PSY"]}'),
+    ] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
