@@ -14,6 +14,7 @@ Json = dict[str, Any]
 _LINKS = frozenset({"reference", "uri", "url", "oid", "uuid"})
 _NARRATIVE = re.compile(r"""<(?:a|img)\b[^<>]*?\b(?:href|src)\s*=\s*(["'])([^<]*?)\1""")  # no tag is read twice
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|u[0-9a-fA-F]{4}|.)")
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(\S+)")
 _PREFIX = 4  # enough of a fullUrl to pass over nearly every other string
 
 
@@ -25,6 +26,12 @@ def relative(reference: str, base: str) -> str:
     if base and reference.startswith(base):
         reference = reference[len(base) :]
     return reference.partition("/_history/")[0] if "/_history/" in reference else reference
+
+
+def conditional(reference: str, base: str) -> tuple[str, str] | None:
+    """Give (type, criteria) of `Type?criteria`, also below the own `base`, which has no "/" at its end; None for anything else."""
+    found = _CONDITIONAL.fullmatch(reference.removeprefix(f"{base}/"))
+    return (found[1], found[2]) if found else None
 
 
 def literal_references(resource: Json) -> Iterator[str]:

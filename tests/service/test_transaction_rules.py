@@ -311,6 +311,13 @@ async def test_a_conditional_reference_to_none_or_several_undoes_all(fhir: Fhir,
     assert await total(fhir, f"Patient?{by(mrn)}") == 1
 
 
+async def test_outside_a_transaction_a_reference_by_criteria_is_refused(fhir: Fhir, mrn: str) -> None:
+    await fhir.created(identified(patient(), mrn))
+    for reference in (f"Patient?{by(mrn)}", f"{BASE}/Patient?{by(mrn)}"):
+        assert_outcome(await fhir.post("/Observation", observation(reference)), 422, "not-supported")
+        assert statuses(await fhir.post("/", batch(create(observation(reference))))) == ["422"]
+
+
 async def test_criteria_may_name_a_sibling_that_matched(fhir: Fhir, mrn: str) -> None:
     person = urn()
     bundle = transaction(

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import unquote
 
+import msgspec
+
 from services.fhir.interactions.conditional import check_may_search, look
 from services.fhir.interactions.envelope import Entry, at_entry
 from services.fhir.outcomes import FhirError, precondition_failed
-from services.fhir.references import literal_references, rewriter
+from services.fhir.references import conditional, literal_references, rewriter
 from services.fhir.search.index import patient_reference
 from services.fhir.service import Service
 from services.fhir.store.shards import new_id, shard_of
@@ -19,7 +21,6 @@ from services.kit.caller import Caller
 
 # http://hl7.org/fhir/R4/bundle.html#references: a fullUrl of this form makes relative references relative to it
 _RESTFUL: Final = re.compile(r"(https?://\S+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
-_CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?(\S+)")
 
 Places = Mapping[str, str]
 """What stands in a reference → `Type/id`."""
@@ -89,37 +90,40 @@ def with_places(criteria: str, places: Places) -> str:
     return "&".join(f"{name}{sign}{places.get(unquote(value), value)}" for name, sign, value in parts)
 
 
-def conditional_references(entries: Iterable[Entry], base: str) -> dict[str, int]:
-    """Each reference by criteria, with the first entry that has it."""
-    found: dict[str, int] = {}
+class ByCriteria(msgspec.Struct, frozen=True):
+    """A reference by criteria, and the first entry that has it."""
+
+    type: str
+    criteria: str
+    index: int
+
+
+def conditional_references(entries: Iterable[Entry], base: str) -> dict[str, ByCriteria]:
+    """By what stands in the reference."""
+    found: dict[str, ByCriteria] = {}
     for entry in entries:
         if b"?" in entry.raw:
             for reference in literal_references(entry.resource):
-                if _CONDITIONAL.fullmatch(reference.removeprefix(f"{base}/")):
-                    found.setdefault(reference, entry.index)
+                if reference not in found and (parts := conditional(reference, base)):
+                    found[reference] = ByCriteria(*parts, entry.index)
     return found
 
 
-def referenced_type(reference: str, base: str) -> str:
-    return reference.removeprefix(f"{base}/").partition("?")[0]
-
-
 async def resolve(
-    references: Mapping[str, int], places: Places, caller: Caller, now: datetime, store: Store, service: Service
+    references: Mapping[str, ByCriteria], places: Places, caller: Caller, now: datetime, store: Store, service: Service
 ) -> dict[str, str]:
     """http://hl7.org/fhir/R4/http.html#trules: exactly one resource matches, or the whole transaction fails."""
     resolved = {}
-    for reference, index in references.items():
-        kind, _, criteria = reference.removeprefix(f"{service.base}/").partition("?")
+    for reference, by in references.items():
         try:
-            service.check(kind, "search-type")
-            check_may_search(caller, kind)
-            found = (await look(kind, with_places(criteria, places), now, store, service)).one
+            service.check(by.type, "search-type")
+            check_may_search(caller, by.type)
+            found = (await look(by.type, with_places(by.criteria, places), now, store, service)).one
             if found is None:
                 raise _unresolved()
         except FhirError as error:
-            raise at_entry(error, index) from error
-        resolved[reference] = f"{kind}/{found.id}"
+            raise at_entry(error, by.index) from error
+        resolved[reference] = f"{by.type}/{found.id}"
     return resolved
 
 

@@ -16,6 +16,7 @@ from services.fhir.interactions.answers import deleted, unknown
 from services.fhir.interactions.reach import decide
 from services.fhir.outcomes import bad_request, conflict, precondition_failed, unprocessable
 from services.fhir.patch import apply_patch
+from services.fhir.references import conditional, literal_references
 from services.fhir.search.index import IndexRow, index
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored, Write
@@ -179,6 +180,16 @@ def _check_indexable(found: IndexRow) -> None:
         )
 
 
+def _check_resolved(body: bytes, resource: Json, service: Service) -> None:
+    """A reference by criteria is resolved in a transaction, and only there: http://hl7.org/fhir/R4/http.html#trules"""
+    if b"?" in body and any(conditional(reference, service.base) for reference in literal_references(resource)):
+        raise unprocessable(
+            "A reference by criteria can be resolved in a transaction only",
+            code="not-supported",
+            text="按条件的引用仅可用于事务",
+        )
+
+
 def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None, service: Service) -> Write:
     """A resource bound to a patient lies on the patient's shard and carries it in the id that the server assigns."""
     now = _next_instant(service, current)
@@ -186,6 +197,7 @@ def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None
         resource["id"] = intent.id or new_id(now)
     found = index(intent.type, service.base, service.zone)(resource)
     _check_indexable(found)
+    _check_resolved(body, resource, service)
     bound = shard_of(found.patient) if found.patient else None
     resource_id = intent.id or (found.patient if intent.type == "Patient" and found.patient else new_id(now, bound))
     shard = shard_of(resource_id) if bound is None else bound

@@ -16,11 +16,11 @@ from services.fhir.interactions import batch, owners
 from services.fhir.interactions.conditional import Found, check_may_search, check_still_there, look, settle
 from services.fhir.interactions.envelope import Entry, at_entry, in_processing_order
 from services.fhir.interactions.links import (
+    ByCriteria,
     Links,
     Places,
     assigned_ids,
     conditional_references,
-    referenced_type,
     resolve,
     with_places,
 )
@@ -100,7 +100,7 @@ class _Attempt:
     ) -> dict[int, Intent]:
         """Ids, then references: those by criteria last, so that they find what this transaction creates."""
         references = conditional_references(meant, self.service.base)
-        targets = {referenced_type(r, self.service.base) for r in references}
+        targets = {by.type for by in references.values()}
         alone = targets.isdisjoint(e.type for e in meant)
         resolved = await self._resolve(references, {}, self.service.stores) if alone and references else {}
         known = {n: intent.id for n, intent in settled.items() if intent.id}
@@ -119,7 +119,7 @@ class _Attempt:
             resolved = await self._rehearse([e for e in meant if e.type in targets], settled, ids, places, references)
         return _with_links(meant, settled, ids, Links(places, resolved))
 
-    async def _resolve(self, references: Mapping[str, int], places: Places, stores: Stores) -> dict[str, str]:
+    async def _resolve(self, references: Mapping[str, ByCriteria], places: Places, stores: Stores) -> dict[str, str]:
         caller, at = self.request.caller, self.request.at
         return await stores.reading(lambda store: resolve(references, places, caller, at, store, self.service))
 
@@ -129,11 +129,11 @@ class _Attempt:
         settled: Mapping[int, Intent],
         ids: Mapping[int, str],
         places: Places,
-        references: Mapping[str, int],
+        references: Mapping[str, ByCriteria],
     ) -> dict[str, str]:
         """Write what the references may lead to, look, and undo it: then the search itself says what they find."""
-        now, base = self.service.clock.now(), self.service.base
-        pending = {reference: f"{referenced_type(reference, base)}/{new_id(now)}" for reference in references}
+        now = self.service.clock.now()
+        pending = {reference: f"{by.type}/{new_id(now)}" for reference, by in references.items()}
         intents = _with_links(entries, settled, ids, Links(places, pending))
         prepared = await owners.prepare_all(intents, self.request.caller, self.service)
         writes = [w for w in prepared.values() if w is not None]
