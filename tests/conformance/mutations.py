@@ -104,6 +104,20 @@ NAMES: Final = (
     "name:",
     "a.b",
     "_has:x",
+    "_has:Observation:patient:code",
+    "_has:Observation:patient:_has:AuditEvent:entity:date",
+    "_has:",
+    "subject.name",
+    "subject:Patient.organization.name",
+    "patient._has:Group:member:_id",
+    "_filter",
+    "_list",
+    "_text",
+    "_content",
+    "_type",
+    "_contained",
+    "near",
+    "code-value-quantity",
 )
 MODIFIERS: Final = (
     "",
@@ -134,6 +148,15 @@ CONTROLS: Final = (
     "Observation:subject",
     "*",
     "true",
+    "name%20eq%20%22a%22",
+    "birthdate%20gt%202024%20or%20(not%20name%20co%20x",
+    "(((((",
+    "-83.6|42.2|11.2|km",
+    "91|181||",
+    "8867-4$gt5|http://unitsofmeasure.org|/min",
+    "1|http://unitsofmeasure.org|10*400.m/[degF]",
+    "word%20AND%20NOT%20(%22x",
+    "Patient,Observation,Nonsense",
 )
 
 JSON: Final = st.recursive(

@@ -75,7 +75,27 @@ async def test_a_bent_search_finds_or_is_refused(fhir: Fhir, bent: tuple[str, st
 @given(
     bent=bent_queries(),
     place=st.sampled_from(
-        ["", "/1", "/1/_history", "/_history", "/%2e%2e", "/1/_history/99999999999999999999", "/%E7%8E%8B", "/%00"]
+        [
+            "",
+            "/1",
+            "/1/_history",
+            "/_history",
+            "/%2e%2e",
+            "/1/_history/99999999999999999999",
+            "/%E7%8E%8B",
+            "/%00",
+            "/_search",
+            "/$everything",
+            "/1/$everything",
+            "/$validate",
+            "/$meta",
+            "/1/$meta-add",
+            "/$expand",
+            "/$lookup",
+            "/$nonsense",
+            "/1/Observation",
+            "/1/*",
+        ]
     ),
     method=st.sampled_from(["GET", "HEAD", "DELETE", "POST", "PUT", "PATCH", "OPTIONS", "BREW"]),
 )

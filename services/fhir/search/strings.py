@@ -3,12 +3,13 @@
 import unicodedata
 from typing import Any
 
-from services.fhir.search.keys import exact_key, string_key
+from services.fhir.search.keys import MAX_STRING, exact_key, string_key
 from services.fhir.search.row import Row
 from services.fhir.search.walk import Sink
 
 _NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
 _ADDRESS_PARTS = ("line", "city", "district", "state", "country", "postalCode", "text")
+_ENOUGH = 20 * MAX_STRING  # of a text whose beginning alone is kept: marks and white space fall away
 
 
 def normalize(text: str) -> str:
@@ -48,5 +49,5 @@ def _parts(parameter: str, names: tuple[str, ...]) -> Sink[Row]:
 
 
 def _add(parameter: str, text: str, row: Row) -> None:
-    row.strings[string_key(parameter, normalize(text))] = None
+    row.strings[string_key(parameter, normalize(text[:_ENOUGH]))] = None
     row.tokens[exact_key(parameter, text)] = None
