@@ -18,12 +18,13 @@ SECRETS = "YIYANG_SECRETS"  # folders of files named like the variables, separat
 
 
 class Secrets(BaseSettings):
-    """The two settings that a command line can do without."""
+    """The settings that a command line can do without."""
 
     model_config = SettingsConfigDict(env_prefix="YIYANG_", frozen=True, extra="ignore")
 
     database_url: str | None = None
     internal_key: SecretStr | None = None
+    audit_key: SecretStr | None = None
 
 
 def load_secret_files() -> None:
@@ -59,9 +60,18 @@ class Installation:
 
     def internal_key(self) -> str:
         """The key of the gateway's signature on the Caller; made once, for every process of this installation."""
-        if configured := Secrets().internal_key:
+        return self._key(Secrets().internal_key, "internal.key")
+
+    def audit_key(self) -> str:
+        """The key of the audit chain. A server whose internal key is configured, and no other, seals with that one."""
+        if (configured := Secrets()).audit_key is None and configured.internal_key:
+            return configured.internal_key.get_secret_value()
+        return self._key(configured.audit_key, "audit.key")
+
+    def _key(self, configured: SecretStr | None, name: str) -> str:
+        if configured:
             return configured.get_secret_value()
-        path = self.folder / "internal.key"
+        path = self.folder / name
         if not path.exists():
             create_private(path, secrets.token_urlsafe(48))
         return path.read_text(encoding="ascii").strip()
@@ -69,6 +79,21 @@ class Installation:
 
 def create_private(path: Path, text: str) -> None:
     """Write a file that only its owner reads, whole or not at all; one that another process made first stays."""
+    fresh = _fresh(path, text)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+
+
+def replace_private(path: Path, text: str) -> None:
+    """The same in place of the one that is there."""
+    _fresh(path, text).replace(path)
+
+
+def _fresh(path: Path, text: str) -> Path:
     path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -77,9 +102,4 @@ def create_private(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    return fresh

@@ -159,6 +159,7 @@ def _tell_workers(arguments: Namespace, url: str, port: int) -> None:
     os.environ.setdefault("YIYANG_PUBLIC_BASE", f"http://{host}:{port}/fhir")
     os.environ.setdefault("YIYANG_POOL_SIZE", str(max(1, min(POOL_SIZE, CONNECTIONS // arguments.workers))))
     os.environ["YIYANG_DATABASE_URL"] = url
+    os.environ["YIYANG_AUDIT_KEY"] = installation(arguments).audit_key()
     os.environ["YIYANG_INTERNAL_KEY"] = installation(arguments).internal_key()
     os.environ[SUPERVISOR] = str(os.getpid())
 

@@ -12,6 +12,8 @@ import msgspec
 from fastapi import FastAPI, Response
 
 from services.fhir.access.grants import Rule
+from services.fhir.audit.chain import sealing
+from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
@@ -46,7 +48,8 @@ def create_service(
     service = _service(name, served, settings, own_database, own_peers, openings, operations)
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
-    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker)
+    sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
+    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer)
     app.router.routes.extend(fhir_routes(service))
     _add_operational_routes(app, served, own_database)
     app.router.default = _no_such_path
@@ -82,15 +85,19 @@ def _service(
     )
 
 
+def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
+    return Sealer(database, sealing(settings.audit_secret, settings.audit_hash), SystemClock())
+
+
 @asynccontextmanager
-async def _lifespan(database: Database | None, worker: Worker | None) -> AsyncIterator[None]:
-    """The owner of Patient works on bulk jobs too, beside its requests."""
-    working = asyncio.create_task(worker.forever()) if worker else None
+async def _lifespan(database: Database | None, worker: Worker | None, sealer: Sealer | None) -> AsyncIterator[None]:
+    """Beside their requests the owner of Patient works on bulk jobs too, the owner of AuditEvent on the chain."""
+    working = [asyncio.create_task(each.forever()) for each in (worker, sealer) if each]
     yield
-    if working is not None:
-        working.cancel()
+    for task in working:
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await working
+            await task
     if database is not None:
         await database.close()
 

@@ -5,13 +5,35 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.kit.caller import split_key
+from services.kit.crypto import HashName
+
 MIN_KEY_BYTES = 32
 
 
-class ServiceSettings(BaseSettings):
-    """Settings shared by records, referral and care. Every field is an environment variable `YIYANG_<FIELD>`."""
+class AuditSettings(BaseSettings):
+    """How the audit is chained and how long it is kept."""
 
     model_config = SettingsConfigDict(env_prefix="YIYANG_", frozen=True, extra="ignore")
+
+    audit_key: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=MIN_KEY_BYTES, description="key of the audit chain, ≥ 32 bytes; none: the internal key's first"
+        ),
+    ] = None
+    audit_hash: Annotated[HashName, Field(description="hash of the audit chain: sha256 or sm3")] = "sha256"
+    audit_months: Annotated[
+        int,
+        Field(ge=6, le=1200, description="months that audit rows are kept before `yiyang audit prune` may delete them"),
+    ] = 12
+    audit_lasting_months: Annotated[
+        int, Field(ge=36, le=1200, description="the same for what is remembered of consents and emergencies")
+    ] = 36
+
+
+class ServiceSettings(AuditSettings):
+    """Settings shared by records, referral and care. Every field is an environment variable `YIYANG_<FIELD>`."""
 
     database_url: Annotated[str, Field(description="postgresql://… of the one logical database")]
     internal_key: Annotated[
@@ -36,6 +58,14 @@ class ServiceSettings(BaseSettings):
     ] = 30
     clearances: Annotated[
         dict[str, tuple[str, ...]],
-        Field(description='security labels that organizations may see, as JSON: {"wuhai-mental-hospital": ["V", "PSY"]}'),
+        Field(
+            description='security labels that organizations may see, as JSON: {"wuhai-mental-hospital": ["V", "PSY"]}'
+        ),
     ] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def audit_secret(self) -> bytes:
+        """A chain without a key of its own can't tell, once the internal key was exchanged, who made its older blocks."""
+        own = self.audit_key or self.internal_key
+        return split_key(own.get_secret_value().encode())[0]

@@ -72,8 +72,12 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class AuditRow(msgspec.Struct, frozen=True):
-    """Who did what to which personal data, from which the AuditEvent is made; the column names of `fhir.audit`."""
+    """Who did what to which personal data, from which the AuditEvent is made; the column names of `fhir.audit`.
 
+    `event` is the AuditEvent's id.
+    """
+
+    event: str
     at: datetime
     interaction: str
     status: int

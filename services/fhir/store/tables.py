@@ -142,6 +142,7 @@ Index("change_type_at", change.c.type, change.c.at, change.c.id, change.c.versio
 audit: Final = Table(
     "audit",
     metadata,
+    Column("event", _BYTEWISE, nullable=False),
     Column("at", _INSTANT, nullable=False),
     Column("interaction", Text, nullable=False),
     Column("status", SmallInteger, nullable=False),
@@ -157,9 +158,47 @@ audit: Final = Table(
     Column("patient", _BYTEWISE),
     Column("query", Text),
     Column("shard", BigInteger, nullable=False),
-    comment="One row per access to personal data, durable before the answer leaves. Append-only, so its one index is a BRIN.",
+    Column("tx", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
+    comment="One row per access to personal data, durable before the answer leaves. Append-only; `tx` is the transaction that wrote it.",
 )
 Index("audit_at", audit.c.at, postgresql_using="brin")
+Index("audit_tx", audit.c.tx)
+Index("audit_event", audit.c.event)
+Index("audit_patient", audit.c.patient, audit.c.at, postgresql_where=text("patient IS NOT NULL"))
+
+audit_block: Final = Table(
+    "audit_block",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("sealed", _INSTANT, nullable=False),
+    Column("end_tx", BigInteger, nullable=False),
+    Column("end_event", _BYTEWISE, nullable=False),
+    Column("since", _INSTANT),
+    Column("events", ARRAY(_BYTEWISE), nullable=False),
+    Column("digests", LargeBinary, nullable=False),
+    Column("lasting", ARRAY(BigInteger), nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number", name="audit_block_pkey"),
+    comment="The chain: which audit rows were there, with their digests, and the hash of the block before. Append-only.",
+)
+
+audit_prune: Final = Table(
+    "audit_prune",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+    Column("at", _INSTANT, nullable=False),
+    Column("through", BigInteger, nullable=False),
+    Column("lasting_through", BigInteger, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number", name="audit_prune_pkey"),
+    comment="Up to which block rows were deleted because their time was over: all but the lasting ones, and the lasting ones.",
+)
 
 unique_claim: Final = Table(
     "unique_claim",

@@ -27,7 +27,10 @@ from services.fhir.store.literals import (
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
 
-AUDIT_INSERT: Final = "INSERT INTO fhir.audit SELECT * FROM json_populate_recordset(NULL::fhir.audit, {rows}::json)"
+_AUDIT: Final = ", ".join(f'"{name}"' for name in AuditRow.__struct_fields__)
+AUDIT_INSERT: Final = (
+    f"INSERT INTO fhir.audit ({_AUDIT}) SELECT {_AUDIT} FROM json_populate_recordset(NULL::fhir.audit, {{rows}}::json)"
+)
 CLAIM: Final = """
 INSERT INTO fhir.unique_claim AS claim (key, shard, turn) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
 ON CONFLICT (key, shard) DO UPDATE SET turn = excluded.turn WHERE claim.turn = excluded.turn - 1"""

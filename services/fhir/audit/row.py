@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.fhir.store.rows import AuditRow, Stored
-from services.fhir.store.shards import shard_of
+from services.fhir.store.shards import new_id, shard_of
 from services.kit.caller import Caller
 
 
@@ -20,7 +20,9 @@ def row(
 ) -> AuditRow:
     """One access: who (client, organization, practitioner), why (purpose), to what (type, id, version, patient or query)."""
     patient = of.patient if of else None
+    shard = of.shard if of else shard_of(patient or caller.client)
     return AuditRow(
+        event=new_id(at, shard),
         at=at,
         interaction=interaction,
         status=status,
@@ -35,5 +37,5 @@ def row(
         version=of.version if of else None,
         patient=patient,
         query=query,
-        shard=of.shard if of else shard_of(patient or caller.client),
+        shard=shard,
     )
