@@ -40,7 +40,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        await parts.outbound.close()
+        await parts.close()
         if peers is None:
             await own_peers.close()
         if database is None:
@@ -69,7 +69,8 @@ def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, parts: Parts) ->
         app.add_api_route(path, discover, response_class=Response)
     app.add_api_route("/auth/jwks", public_keys, response_class=Response)
     app.include_router(parts.token_routes())
-    app.include_router(parts.login_routes())
+    if settings.provider is None:
+        app.include_router(parts.login_routes())
     app.include_router(parts.admin_routes())
     # First, because routes are tried in turn and nearly every request is one of these.
     app.router.routes[:0] = [

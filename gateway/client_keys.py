@@ -5,7 +5,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,18 +17,24 @@ from services.kit.outbound import Outbound, OutboundFailedError, OutboundRefused
 
 FRESH_SECONDS: Final = 3_600.0
 STALE_SECONDS: Final = 86_400.0  # so long a client gets by while its address does not answer
-RETRY_SECONDS: Final = 30.0  # an unknown kid lets the address be asked again no more often
+RETRY_SECONDS: Final = 5.0  # an unknown kid lets the address be asked again no more often
 MAX_SETS: Final = 1_000
 
 
 class KeySet:
     """The keys at one address, as of the last time that it answered."""
 
-    def __init__(self, url: str, outbound: Outbound) -> None:
+    def __init__(
+        self,
+        url: str,
+        outbound: Outbound,
+        usable: Callable[[object], Sequence[Jwk]] = usable_keys,
+    ) -> None:
         self._url = url
         self._outbound = outbound
+        self._usable = usable
         self._keys: Sequence[Jwk] = ()
-        self._fetched = self._tried = -STALE_SECONDS
+        self._fetched = self._tried = -2 * STALE_SECONDS
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str) -> Sequence[Jwk]:
@@ -39,16 +45,19 @@ class KeySet:
             if not is_fresh and now - self._tried >= RETRY_SECONDS:
                 self._tried = now
                 await self._fetch()
-        if time.monotonic() - self._fetched > STALE_SECONDS:
-            return ()
-        return [key for key in self._keys if key["kid"] == kid]
+        return [] if not self.is_known else [key for key in self._keys if key["kid"] == kid]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the address has answered within a day."""
+        return time.monotonic() - self._fetched <= STALE_SECONDS
 
     async def _fetch(self) -> None:
         try:
             answer = await self._outbound.get(self._url, {"accept": "application/json"})
             if answer.status != 200:  # noqa: PLR2004
                 raise OutboundFailedError(f"status {answer.status}")  # noqa: TRY301 - told like every other failure
-            self._keys = usable_keys(msgspec.json.decode(answer.body))
+            self._keys = self._usable(msgspec.json.decode(answer.body))
         except (OutboundRefusedError, OutboundFailedError, msgspec.DecodeError, KeyRefusedError) as error:
             log("keys.unreachable", reason=type(error).__name__)
             return

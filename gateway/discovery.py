@@ -37,7 +37,7 @@ def smart_configuration(settings: GatewaySettings) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],  # the specification asks for it of servers without this flow too
         "capabilities": _SYSTEMS,
     }
-    return configuration | _for_people(auth)
+    return configuration if settings.provider else configuration | _for_people(auth)
 
 
 def _for_people(auth: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from jose.utils import base64url_decode, base64url_encode
 
 MAX_HEADER_BYTES = 8192
 MAX_TOKEN_BYTES = 32_768
-KEY_TYPES: Mapping[str, str] = {"RS384": "RSA", "ES384": "EC"}
+# Which of them is taken from whom, settings say; nothing here is symmetric.
+KEY_TYPES: Mapping[str, str] = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "ES256": "EC", "ES384": "EC"}
+CURVES: Mapping[str, str] = {"ES256": "P-256", "ES384": "P-384"}
 _SEGMENTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 
 

@@ -16,6 +16,7 @@ RSA_BITS = range(2048, 8193)
 MAX_KEYS = 10
 MAX_PUBLISHED = 50
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
 _REQUIRED = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 _ALGORITHM = {"RSA": "RS384", "EC": "ES384"}
 _THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
@@ -112,8 +113,22 @@ def _check_strength(key: Jwk) -> None:
         raise KeyRefusedError(f"key {key['kid']}: RSA of {bits} bits; 2048 or more are needed")
 
 
+def is_strong(key: Jwk) -> bool:
+    """Tell whether a key that others publish is whole, of a kind that is known here, and strong enough."""
+    try:
+        if key.get("kty") == "RSA":
+            return _key_size(key) in RSA_BITS
+        return key.get("kty") == "EC" and _point(key, _CURVES[key["crv"]]) is not None
+    except (KeyError, ValueError, TypeError):
+        return False
+
+
 def _key_size(key: Jwk) -> int:
     if key["kty"] == "RSA":
         return rsa.RSAPublicNumbers(base64_to_long(key["e"]), base64_to_long(key["n"])).public_key().key_size
+    return _point(key, ec.SECP384R1()).key_size
+
+
+def _point(key: Jwk, curve: ec.EllipticCurve) -> ec.EllipticCurvePublicKey:
     x, y = base64_to_long(key["x"]), base64_to_long(key["y"])
-    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP384R1()).public_key().key_size
+    return ec.EllipticCurvePublicNumbers(x, y, curve).public_key()

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from gateway import admin, token_endpoint
 from gateway.admin import AdminClients
 from gateway.assertions import AssertionCheck
-from gateway.authenticate import Authenticate
+from gateway.authenticate import Authenticate, ReadToken
 from gateway.client_authentication import ClientAuthentication
 from gateway.client_keys import ClientKeys
 from gateway.doors import Doors
@@ -20,6 +20,8 @@ from gateway.login.endpoint import LoginEndpoint
 from gateway.login.endpoint import routes as login_routes
 from gateway.login.request import ReadRequest
 from gateway.people_tokens import PeopleTokens
+from gateway.provider import ProviderTokens, by_issuer
+from gateway.provider_keys import ProviderKeys
 from gateway.rates import RateLimit
 from gateway.registry import (
     Accounts,
@@ -42,6 +44,8 @@ from services.kit.database import Database
 from services.kit.outbound import Outbound
 from services.kit.peers import Peers
 
+ANSWER_SECONDS = 1.7  # of a provider that a request waits for
+
 
 class Parts:
     """The doors, the endpoints and what they share."""
@@ -50,6 +54,7 @@ class Parts:
         engine = database.engine
         self._settings = settings
         self.outbound = Outbound(settings.outbound_networks)
+        self.quick_outbound = Outbound(settings.outbound_networks, seconds=ANSWER_SECONDS)
         self._clock = clock
         self.keys = SigningKeys(engine, settings.key, clock)
         self.tokens = AccessTokens(settings, self.keys, clock)
@@ -63,8 +68,16 @@ class Parts:
         self._attempts = Attempts(engine, clock)
         life, idle = timedelta(seconds=settings.session_seconds), timedelta(seconds=settings.idle_seconds)
         self._browsers = Browsers(engine, clock, life, idle)
-        self.authenticate = Authenticate(self.tokens.read, self.revocations, clock)
+        self.authenticate = Authenticate(self._read_token(), self.revocations, clock)
         self.doors = Doors(settings, self.authenticate, self.rate_limit, Forward(settings, peers, clock), self.remember)
+
+    def _read_token(self) -> ReadToken:
+        provider = self._settings.provider
+        if provider is None:
+            return self.tokens.read
+        keys = ProviderKeys(provider, self.quick_outbound)
+        others = ProviderTokens(provider, self._settings.public_base, keys, self.clients, self._clock)
+        return by_issuer(self.tokens.read, others.read, provider.issuer)
 
     def admin_routes(self) -> APIRouter:
         return admin.routes(AdminClients(self.clients), self.authenticate, self.rate_limit, self.remember)
@@ -83,6 +96,10 @@ class Parts:
         authenticate = ClientAuthentication(check, self.clients, self.rate_limit, settings.rate_per_second, clock)
         endpoint = TokenEndpoint(authenticate, self.tokens, grants, self.logins, self.revocations)
         return token_endpoint.routes(endpoint, self.remember)
+
+    async def close(self) -> None:
+        await self.outbound.close()
+        await self.quick_outbound.close()
 
     def login_routes(self) -> APIRouter:
         settings = self._settings

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.provider_settings import ProviderSettings
 from services.kit.caller import check_key, split_key
 
 FHIR_PATH = "/fhir"
@@ -63,6 +64,12 @@ class GatewaySettings(BaseSettings):
         tuple[str, ...],
         Field(description='origins of browser apps as JSON, ["https://portal.example.org"]; none: closed'),
     ] = ()
+    provider: Annotated[
+        ProviderSettings | None,
+        Field(
+            description="an OpenID provider elsewhere in place of the logins here, as JSON; its fields: gateway/provider_settings.py"
+        ),
+    ] = None
     outbound_networks: Annotated[
         tuple[str, ...],
         Field(

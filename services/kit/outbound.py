@@ -40,9 +40,10 @@ class OutboundAnswer(msgspec.Struct, frozen=True):
 
 
 class Outbound:
-    def __init__(self, networks: Iterable[str] = (), max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, networks: Iterable[str] = (), max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> None:
         self._networks = tuple(map(ip_network, networks))
         self._max_bytes = max_bytes
+        self._seconds = seconds
         self._client: httpx.AsyncClient | None = None
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> OutboundAnswer:
@@ -53,15 +54,13 @@ class Outbound:
     ) -> OutboundAnswer:
         """Send one request; OutboundRefusedError where it may not go, OutboundFailedError where no whole answer comes back."""
         parts = check_url(url)
-        address = await self._resolve(parts)
-        pinned = httpx.URL(url).copy_with(host=str(address))
         sent = {**(headers or {}), "host": parts.netloc}
-        # TLS is with the name, not with the address that it was resolved to.
-        request = self._opened().build_request(
-            method, pinned, headers=sent, content=body, extensions={"sni_hostname": parts.hostname}
-        )
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
+                pinned = httpx.URL(url).copy_with(host=str(await self._resolve(parts)))
+                # TLS is with the name, not with the address that it was resolved to.
+                name = {"sni_hostname": parts.hostname}
+                request = self._opened().build_request(method, pinned, headers=sent, content=body, extensions=name)
                 return await self._send(request)
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             raise OutboundFailedError(f"{parts.hostname} does not answer: {type(error).__name__}") from error
@@ -116,7 +115,7 @@ class Outbound:
             self._client = httpx.AsyncClient(
                 trust_env=False,
                 follow_redirects=False,
-                timeout=SECONDS,
+                timeout=self._seconds,
                 limits=limits,
                 headers={"user-agent": "yiyang"},
             )

@@ -137,9 +137,8 @@ async def test_what_is_no_whole_answer_is_told_as_one(wire: bytes) -> None:
             await outbound.get(f"http://127.0.0.1:{port}/")
 
 
-async def test_a_silent_address_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.kit.outbound.SECONDS", 0.2)
-    async with _answering(None) as (port, _), Outbound(LOOPBACK) as outbound:
+async def test_a_silent_address_is_given_up() -> None:
+    async with _answering(None) as (port, _), Outbound(LOOPBACK, seconds=0.2) as outbound:
         with pytest.raises(OutboundFailedError):
             await outbound.get(f"http://127.0.0.1:{port}/")
 
