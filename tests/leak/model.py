@@ -1,0 +1,170 @@
+"""Who may see what, said once more in plain Python and without SQL: docs/adr/0011"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+DIRECTORY = frozenset({"Organization", "Practitioner", "Schedule"})
+TREATMENT = frozenset({"TREAT", "ETREAT", "BTG"})
+CARE = TREATMENT | {"HOPERAT"}
+OVERRIDING = frozenset({"ETREAT", "BTG"})
+
+
+class Who(NamedTuple):
+    """A caller: its organization and its purpose."""
+
+    organization: str
+    purpose: str
+
+
+@dataclass
+class Grant:
+    """A basis of one organization for one patient; None limits nothing."""
+
+    patient: str
+    organization: str
+    source: str
+    types: frozenset[str] | None = None
+    purposes: frozenset[str] | None = None
+    resources: frozenset[str] | None = None
+    may_write: bool = True
+    founds: bool = True
+    overrides: bool = False
+
+
+@dataclass
+class Denial:
+    """What a consent denies; `exceptions` are permitted all the same."""
+
+    patient: str
+    organization: str | None
+    source: str
+    types: frozenset[str] | None = None
+    purposes: frozenset[str] | None = None
+    exceptions: tuple["Denial", ...] = ()
+
+
+@dataclass
+class Thing:
+    """A resource with what decides who sees it; `past` are the bodies of its older versions."""
+
+    body: Json
+    author: str
+    patients: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    past: list[Json] = field(default_factory=list)
+    is_deleted: bool = False
+
+    @property
+    def type(self) -> str:
+        return str(self.body["resourceType"])
+
+    @property
+    def name(self) -> str:
+        return f"{self.type}/{self.body['id']}"
+
+
+class Model:
+    """All resources of a world, and all that opens and denies them."""
+
+    def __init__(self) -> None:
+        self.things: dict[str, Thing] = {}
+        self.grants: list[Grant] = []
+        self.denials: list[Denial] = []
+        self.supervised: set[tuple[str, str]] = set()
+
+    def seen(self, who: Who) -> dict[str, Thing]:
+        """What is there for this caller."""
+        return {name: t for name, t in self.things.items() if not t.is_deleted and self.sees(who, t)}
+
+    def sees(self, who: Who, thing: Thing) -> bool:
+        if thing.author == who.organization:
+            return True
+        if thing.type in DIRECTORY and not thing.patients:
+            return self._is_cleared(who, thing)
+        if not thing.patients:
+            return False
+        if not self._is_cleared(who, thing) and not self._overrides(who, thing):
+            return False
+        return all(self._reaches(who, patient, thing) for patient in thing.patients)
+
+    def writes(self, who: Who, thing: Thing) -> bool:
+        if thing.author == who.organization:
+            return True
+        if thing.type in DIRECTORY and not thing.patients:
+            return self._is_cleared(who, thing)
+        is_cleared = self._is_cleared(who, thing) or self._overrides(who, thing, writing=True)
+        return (
+            bool(thing.patients)
+            and is_cleared
+            and all(self._reaches(who, patient, thing, writing=True) for patient in thing.patients)
+        )
+
+    def refers(self, who: Who, patient: str) -> bool:
+        """May the caller write of this patient?"""
+        thing = self.things.get(f"Patient/{patient}")
+        if thing is None or thing.is_deleted:
+            return False
+        return thing.author == who.organization or any(
+            g.organization == who.organization for g in self._bases(who, patient, thing)
+        )
+
+    def founds(self, who: Who, patient: str) -> bool:
+        return any(
+            g.founds and g.patient == patient and g.organization == who.organization and _for_purpose(g.purposes, who)
+            for g in self.grants
+        )
+
+    def _reaches(self, who: Who, patient: str, thing: Thing, *, writing: bool = False) -> bool:
+        for g in self._bases(who, patient, thing):
+            if g.organization == who.organization and (g.may_write or not writing):
+                return True
+            if not writing and g.founds and (who.organization, g.organization) in self.supervised:
+                return True
+        return False
+
+    def _bases(self, who: Who, patient: str, thing: Thing) -> Iterable[Grant]:
+        for g in self.grants:
+            if g.patient != patient or not _for_purpose(g.purposes, who) or not _covers(g.types, thing.type):
+                continue
+            if g.resources is not None and thing.name not in g.resources:
+                continue
+            if (g.overrides and who.purpose in OVERRIDING) or not self._is_denied(who, patient, thing, g):
+                yield g
+
+    def _is_denied(self, who: Who, patient: str, thing: Thing, grant: Grant) -> bool:
+        return any(
+            _applies(d, who, thing, grant) and not any(_applies(x, who, thing, grant) for x in d.exceptions)
+            for d in self.denials
+            if d.patient == patient
+        )
+
+    def _overrides(self, who: Who, thing: Thing, *, writing: bool = False) -> bool:
+        return who.purpose in OVERRIDING and all(
+            any(
+                g.overrides and g.organization == who.organization and (g.may_write or not writing)
+                for g in self._bases(who, patient, thing)
+            )
+            for patient in thing.patients
+        )
+
+    def _is_cleared(self, who: Who, thing: Thing) -> bool:
+        return thing.labels <= (frozenset({"R"}) if who.purpose in TREATMENT else frozenset())
+
+
+def _for_purpose(purposes: frozenset[str] | None, who: Who) -> bool:
+    return who.purpose in CARE if purposes is None else who.purpose in purposes
+
+
+def _covers(types: frozenset[str] | None, resource_type: str) -> bool:
+    return types is None or resource_type in types
+
+
+def _applies(denial: Denial, who: Who, thing: Thing, grant: Grant) -> bool:
+    return (
+        denial.organization in (None, who.organization, grant.organization)
+        and (denial.purposes is None or who.purpose in denial.purposes)
+        and _covers(denial.types, thing.type)
+    )
