@@ -52,7 +52,7 @@ lock: ## 重新锁定依赖（ARGS=--upgrade 升级）· compile the hashed lock
 	requirements/compile $(PYTHON) $(UV) $(ARGS)
 
 clean: ## 删除 .venv 与缓存 · remove .venv and the caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info tests/clients/node/node_modules
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
 
 # Nothing outside the hashed locks is ever downloaded: the build backend is in build.txt, the project itself is built without isolation.

@@ -38,7 +38,9 @@ def parse_summary(text: str) -> str:
 def parse_elements(resource_types: Iterable[str], text: str) -> frozenset[str]:
     """Elements at the root of the resource, by their name in R4: `value` stands for each `value[x]`."""
     names = frozenset(name.removesuffix("[x]") for name in text.split(",") if name)
-    known = frozenset().union(*(type_definition(t).elements for t in resource_types))
+    known = frozenset({"resourceType"}).union(
+        *(type_definition(t).elements for t in resource_types)
+    )  # fhirpy names it too
     if not names or not names <= known:
         raise invalid("_elements", "names of elements at the root of the resource", "应为资源的顶层元素名称")
     return names
