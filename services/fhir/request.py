@@ -104,6 +104,8 @@ def without_rendering(query: str) -> str:
 def _parsed(text: str) -> list[tuple[str, str]]:
     if not text:
         return []
+    if "%00" in text or "\0" in text:
+        raise bad_request("The parameters hold U+0000", text="查询参数含有空字符", code="value")
     try:
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=500)
     except ValueError as error:

@@ -4,7 +4,7 @@ They are plain ASGI endpoints. A request is read, its Caller's signature checked
 OperationOutcome here (docs/adr/0008).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.routing import Route
@@ -35,6 +35,7 @@ from services.fhir.outcomes import (
     FhirError,
     internal_error,
     method_not_allowed,
+    not_found,
     operation_outcome,
     unauthorized,
     unavailable,
@@ -126,9 +127,11 @@ class Endpoint:
 
     async def _run(self, scope: Any, body: bytes) -> Answer:
         handler = self._handler(scope["method"])
-        fields = dict(scope["headers"])
+        fields = _combined(scope["headers"])
         query = scope["query_string"].decode("latin-1")
         caller = _NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
+        if b"%00" in scope["raw_path"]:
+            raise not_found("No path holds U+0000", text="没有这个地址")
         if handler not in OTHER_MEDIA:
             check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         now = self._service.clock.now()
@@ -156,6 +159,14 @@ class Endpoint:
             )
         except CallerRefusedError as error:
             raise unauthorized("This service answers the gateway only", text="请通过网关访问") from error
+
+
+def _combined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """A field that comes on several lines is one list: https://www.rfc-editor.org/rfc/rfc9110#section-5.3"""
+    fields = dict(headers)
+    if len(fields) == len(headers):
+        return fields
+    return {name: b", ".join(value for n, value in headers if n == name) for name in fields}
 
 
 async def read_body(receive: Any) -> bytes:

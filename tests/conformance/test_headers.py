@@ -4,9 +4,11 @@ import pytest
 
 from services.fhir.served import ServedType
 from services.fhir.validation import parse, validate
+from services.kit.caller import HEADER, sign
+from services.kit.clock import SystemClock
 from tests.builders import patient
 from tests.conformance.served import each_type
-from tests.house import FHIR_JSON, Fhir
+from tests.house import FHIR_JSON, KEY, Fhir
 from tests.matchers import assert_outcome
 from tests.minimal import minimal
 
@@ -109,6 +111,15 @@ async def test_prefer_return_says_how_much_of_a_write_comes_back(fhir: Fhir) -> 
     for kind, length in (("minimal", 0), ("representation", len(whole.content)), ("unknown", len(whole.content))):
         updated = await fhir.put(f"/Patient/{stored['id']}", stored, prefer=f"return={kind}; handling=strict")
         assert (updated.status_code, len(updated.content)) == (200, length)
+
+
+async def test_a_field_on_several_lines_is_one_list(fhir: Fhir) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-5.3"""
+    target = "/fhir/Patient?nonsense=1"
+    signature = sign(fhir.caller, "GET", target, b"", KEY.encode(), SystemClock().seconds())
+    fields = [(HEADER.encode(), signature.encode()), (b"prefer", b"handling=strict"), (b"prefer", b"return=minimal")]
+    for several in (fields, [fields[0], fields[2], fields[1]]):
+        assert (await fhir.peers.call("records", "GET", target, several, b"")).status == 400
 
 
 async def test_a_failure_has_an_outcome_whatever_is_preferred(fhir: Fhir) -> None:
