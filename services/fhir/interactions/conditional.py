@@ -15,6 +15,7 @@ from services.fhir.outcomes import FhirError, bad_request, forbidden, not_found,
 from services.fhir.request import FhirRequest
 from services.fhir.scopes import SEARCH, permissions
 from services.fhir.search.parse import parse_criteria
+from services.fhir.search.query import SearchQuery
 from services.fhir.service import Service
 from services.fhir.store.rows import Claim, Stored, Write
 from services.fhir.store.store import Store
@@ -42,11 +43,23 @@ def check_may_search(caller: Caller, resource_type: str) -> None:
         raise forbidden(f"The token's scopes do not cover {resource_type}.{SEARCH}", text="令牌权限不足")
 
 
-async def look(resource_type: str, criteria: str, now: datetime, store: Store, service: Service) -> Found:
-    """Raise 400 for criteria that cannot be taken as they are, 412 when several match."""
-    query = parse_criteria(resource_type, criteria, now=now, base=service.base, zone=service.zone)
-    claim = await store.turn(_key(resource_type, query.conditions))
-    matches = (await store.search(msgspec.structs.replace(query, count=2))).matches
+class Criteria(msgspec.Struct, frozen=True):
+    """`key` is the same for all texts of the same criteria."""
+
+    query: SearchQuery
+    key: str
+
+
+def read_criteria(resource_type: str, text: str, now: datetime, service: Service) -> Criteria:
+    """Raise 400 for criteria that cannot be taken as they are."""
+    query = parse_criteria(resource_type, text, now=now, base=service.base, zone=service.zone)
+    return Criteria(msgspec.structs.replace(query, count=2), _key(resource_type, query.conditions))
+
+
+async def look(criteria: Criteria, store: Store) -> Found:
+    """Raise 412 when several match."""
+    claim = await store.turn(criteria.key)
+    matches = (await store.search(criteria.query)).matches
     if len(matches) > 1:
         raise precondition_failed(
             "Several resources match the criteria", code="multiple-matches", text="有多个资源符合条件"
@@ -57,9 +70,10 @@ async def look(resource_type: str, criteria: str, now: datetime, store: Store, s
 async def write_where(intent: Intent, interaction: str, request: FhirRequest, service: Service) -> Stored | None:
     """Carry out a write whose criteria stand in the URL; None when nothing matched and nothing is to be written."""
     check_may_search(request.caller, request.type)
+    criteria = read_criteria(request.type, request.criteria, request.at, service)
 
     async def work(store: Store) -> Stored | None:
-        found = await look(request.type, request.criteria, request.at, store, service)
+        found = await look(criteria, store)
         settled = settle(intent, found)
         write = await prepare(settled, store, service) if settled else None
         check_still_there(write, found)
@@ -70,7 +84,8 @@ async def write_where(intent: Intent, interaction: str, request: FhirRequest, se
         store.audit(request.audit(interaction, status, of=stored, query=request.query))
         return stored
 
-    return await service.stores.committing(work)
+    async with service.stores.door(criteria.key):
+        return await service.stores.committing(work)
 
 
 def settle(intent: Intent, found: Found) -> Intent | None:
@@ -125,6 +140,6 @@ def _nothing_at_that_version() -> FhirError:
 
 
 def _key(resource_type: str, conditions: Sequence[Any]) -> str:
-    """One key for all texts of the same criteria; parameters in any order mean the same."""
+    """Parameters in any order mean the same."""
     meant = b"\n".join(sorted(msgspec.json.encode(condition) for condition in conditions))
     return f"{resource_type}?{hashlib.sha256(meant).hexdigest()}"

@@ -1,7 +1,7 @@
 """The create interaction, and conditional create: http://hl7.org/fhir/R4/http.html#create"""
 
 from services.fhir.interactions.answers import of_write
-from services.fhir.interactions.conditional import check_may_search, look
+from services.fhir.interactions.conditional import check_may_search, look, read_criteria
 from services.fhir.interactions.prepare import Intent, prepare_create
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
@@ -24,14 +24,15 @@ async def create(request: FhirRequest, service: Service) -> Answer:
     return of_write(request, await service.stores.committing(work), service.base)
 
 
-async def _create_unless(criteria: str, request: FhirRequest, service: Service) -> Answer:
+async def _create_unless(text: str, request: FhirRequest, service: Service) -> Answer:
     """http://hl7.org/fhir/R4/http.html#ccreate: what matches is answered, and nothing is written."""
     service.check(request.type, "create")
     check_may_search(request.caller, request.type)
+    criteria = read_criteria(request.type, text, request.at, service)
     intent = Intent("POST", request.type, body=request.body)
 
     async def work(store: Store) -> Stored:
-        found = await look(request.type, criteria, request.at, store, service)
+        found = await look(criteria, store)
         if found.one is not None:
             store.audit(request.audit("create", 200, of=found.one))
             return found.one
@@ -40,4 +41,6 @@ async def _create_unless(criteria: str, request: FhirRequest, service: Service) 
         store.audit(request.audit("create", 201, of=stored))
         return stored
 
-    return of_write(request, await service.stores.committing(work), service.base)
+    async with service.stores.door(criteria.key):
+        stored = await service.stores.committing(work)
+    return of_write(request, stored, service.base)

@@ -13,7 +13,14 @@ from services.fhir import audit
 from services.fhir.bundle import bundle, write_entry
 from services.fhir.headers import preferred_return
 from services.fhir.interactions import batch, owners
-from services.fhir.interactions.conditional import Found, check_may_search, check_still_there, look, settle
+from services.fhir.interactions.conditional import (
+    Found,
+    check_may_search,
+    check_still_there,
+    look,
+    read_criteria,
+    settle,
+)
 from services.fhir.interactions.envelope import Entry, at_entry, in_processing_order
 from services.fhir.interactions.links import (
     ByCriteria,
@@ -87,8 +94,9 @@ class _Attempt:
             try:
                 self.service.check(entry.type, "search-type")
                 check_may_search(self.request.caller, entry.type)
-                criteria = with_places(entry.criteria or "", places)
-                found[entry.index] = each = await look(entry.type, criteria, self.request.at, store, self.service)
+                text = with_places(entry.criteria or "", places)
+                criteria = read_criteria(entry.type, text, self.request.at, self.service)
+                found[entry.index] = each = await look(criteria, store)
             except FhirError as error:
                 raise at_entry(error, entry.index) from error
             if each.one is not None and entry.full_url:

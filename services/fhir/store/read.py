@@ -12,6 +12,7 @@ from services.fhir.store.shards import carried_shard, shard_of
 from services.fhir.store.statement import Rows, Sql, table
 
 _VERSION = "id, shard, version, updated, method, body, patient"
+_TO_WRITE = f"{_VERSION}, author, patients, labels"
 _TURN = "SELECT turn FROM fhir.unique_claim WHERE key = $1 AND shard = $2"
 
 
@@ -21,18 +22,31 @@ async def current(connection: Any, resource_type: str, resource_id: str, access:
     return from_record(record, resource_type) if record else None
 
 
-async def to_write(connection: Any, resource_type: str, resource_id: str, access: Access) -> tuple[Stored | None, bool]:
-    """The newest version that the caller may replace, with all that decides who sees it; True when there is one out of reach."""
-    columns = f"{_VERSION}, author, patients, labels"
-    record = await _by_id(connection, resource_type, resource_id, access, columns, _writable_column)
-    if record is None:
-        return None, False
+Writable = tuple[Stored | None, bool]
+"""The newest version that the caller may replace, with all that decides who sees it; True when there is one out of reach."""
+
+
+async def to_write(connection: Any, resource_type: str, resource_id: str, access: Access) -> Writable:
+    record = await _by_id(connection, resource_type, resource_id, access, _TO_WRITE, _writable_column)
+    return _writable(record, resource_type) if record else (None, False)
+
+
+async def many_to_write(connection: Any, resource_type: str, ids: Sequence[str], access: Access) -> dict[str, Writable]:
+    """The same for many at once, by id."""
+    sql = Sql(access)
+    there = f"t.id = ANY({sql.bind(list(ids), 'text[]')})"
+    predicate = _writable_column(Subject("t", resource_type), sql)
+    text = f"SELECT {_TO_WRITE}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t WHERE {there}"
+    records = {r["id"]: r for r in await connection.fetch(text, *sql.values)}
+    return {each: _writable(records[each], resource_type) if each in records else (None, False) for each in ids}
+
+
+def _writable(record: Any, resource_type: str) -> Writable:
     if not record["writable"]:
         return None, True
-    found = from_record(record, resource_type)
     patients, labels = record["patients"], record["labels"]
     return msgspec.structs.replace(
-        found,
+        from_record(record, resource_type),
         author=record["author"],
         patients=tuple(patients) if patients is not None else None,
         labels=tuple(labels) if labels is not None else None,

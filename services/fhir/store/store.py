@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from random import uniform
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -14,6 +15,7 @@ from services.fhir.outcomes import conflict, forbidden, not_found
 from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
+from services.fhir.store.read import Writable
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
 from services.kit.clock import Clock
 from services.kit.database import Database
@@ -42,17 +44,15 @@ class Store:
         self._writes: list[Write] = []
         self._audit: list[AuditRow] = []
         self._claims: list[Claim] = []
-        self._fetched: dict[tuple[str, str], Stored | None] = {}
-
-    async def fetch(self, resource_type: str, ids: Sequence[str]) -> None:
-        """Read many at once, for `read` to give them one by one."""
-        self._fetched |= {(resource_type, resource_id): None for resource_id in ids}
-        self._fetched |= {(s.type, s.id): s for s in await self.read_many(resource_type, ids)}
+        self._fetched: dict[tuple[str, str], Writable] = {}
 
     async def read(self, resource_type: str, resource_id: str) -> Stored | None:
-        if (resource_type, resource_id) in self._fetched:
-            return self._fetched[resource_type, resource_id]
         return await read.current(self._connection, resource_type, resource_id, self.access)
+
+    async def fetch(self, resource_type: str, ids: Sequence[str]) -> None:
+        """Read in one round trip what is to be written, for `to_write` and `to_delete` to give it one by one."""
+        found = await read.many_to_write(self._connection, resource_type, ids, self.access)
+        self._fetched |= {(resource_type, resource_id): each for resource_id, each in found.items()}
 
     @property
     def access(self) -> Access:
@@ -61,7 +61,7 @@ class Store:
 
     async def to_write(self, resource_type: str, resource_id: str) -> Stored | None:
         """What is to be replaced; 404 for a resource that is there and out of the writer's reach."""
-        found, is_out_of_reach = await read.to_write(self._connection, resource_type, resource_id, self.access)
+        found, is_out_of_reach = await self._to_write(resource_type, resource_id)
         if is_out_of_reach:
             await self._check_invisible(resource_type, resource_id)
             raise not_found(f"No such {resource_type}", text="未找到该资源")
@@ -69,10 +69,14 @@ class Store:
 
     async def to_delete(self, resource_type: str, resource_id: str) -> Stored | None:
         """The same, where what is out of reach is as good as not there."""
-        found, is_out_of_reach = await read.to_write(self._connection, resource_type, resource_id, self.access)
+        found, is_out_of_reach = await self._to_write(resource_type, resource_id)
         if is_out_of_reach:
             await self._check_invisible(resource_type, resource_id)
         return found
+
+    async def _to_write(self, resource_type: str, resource_id: str) -> Writable:
+        known = self._fetched.get((resource_type, resource_id))
+        return known or await read.to_write(self._connection, resource_type, resource_id, self.access)
 
     async def _check_invisible(self, resource_type: str, resource_id: str) -> None:
         """Who may read and not write is told so; to all others there is nothing."""
@@ -174,6 +178,11 @@ class Stores(msgspec.Struct, frozen=True):
     cursor_key: bytes
     access: Access = NOBODY
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    doors: WeakValueDictionary[str, asyncio.Lock] = msgspec.field(default_factory=WeakValueDictionary)
+
+    def door(self, key: str) -> asyncio.Lock:
+        """Who wants to claim the same passes one at a time in this process: the later find what the first one made."""
+        return self.doors.setdefault(key, asyncio.Lock())
 
     def seen_by(self, access: Access) -> "Stores":
         """The same tables as far as this caller may know; page links are this caller's alone."""
