@@ -12,6 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from gateway import openapi
 from gateway.browser_headers import BrowserHeaders
 from gateway.discovery import smart_configuration
 from gateway.errors import answer_to, as_response
@@ -46,9 +47,10 @@ def create_app(
         if database is None:
             await own_database.close()
 
-    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
+    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, openapi_url=None, telemetry=_NO_TELEMETRY)
     _add_fhir_and_auth(app, settings, parts)
     _add_health(app, own_database, own_peers)
+    app.router.routes += openapi.routes(app, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
     for kind in (HTTPException, DatabaseUnavailable, Exception):
         app.add_exception_handler(kind, _outcome)

@@ -15,6 +15,7 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
+from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.routes import fhir_routes
@@ -51,7 +52,7 @@ def create_service(
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer)
     app.router.routes.extend(fhir_routes(service))
-    _add_operational_routes(app, served, own_database)
+    _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app
 
@@ -102,12 +103,16 @@ async def _lifespan(database: Database | None, worker: Worker | None, sealer: Se
         await database.close()
 
 
-def _add_operational_routes(app: FastAPI, served: Sequence[ServedType], database: Database) -> None:
-    listed = msgspec.json.encode(served)
+def _add_operational_routes(app: FastAPI, service: Service, database: Database) -> None:
+    listed = msgspec.json.encode(list(service.served.values()))
 
     @app.get(SERVED, include_in_schema=False)
     async def served_types() -> Response:
         return Response(listed, media_type="application/json")
+
+    @app.get(OPENAPI, include_in_schema=False)
+    async def described() -> Response:
+        return Response(msgspec.json.encode(describe(service)), media_type="application/json")
 
     @app.get("/livez", include_in_schema=False)
     async def live() -> dict[str, bool]:

@@ -251,7 +251,7 @@ async def test_a_path_that_leads_nowhere(front: Front, keys: KeyPair, path: str,
     assert front.mirror.seen == []
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/internal/served", "/docs", "/fhirx"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/internal/served", "/docs/x", "/fhirx"])
 async def test_outside_of_fhir_too_a_failure_is_an_outcome(front: Front, path: str) -> None:
     assert_outcome(await front.http.get(path), 404, "not-found")
 
