@@ -16,14 +16,15 @@ Fields = list[tuple[bytes, bytes]]
 _ALWAYS: Final[Fields] = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
 _UNLESS_SET: Final[Fields] = [
     (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
+_OWN: Final = frozenset(name for name, _ in _UNLESS_SET)
 _HTTPS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 # No credentials: a cookie never crosses, a bearer token is sent by whoever has it.
 _SHARED: Final = (FHIR_PATH, "/auth/token", "/auth/revoke", "/auth/jwks", "/.well-known/")
@@ -59,8 +60,8 @@ class BrowserHeaders:
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                names = {name for name, _ in headers}
-                message["headers"] = [*headers, *added, *(field for field in _UNLESS_SET if field[0] not in names)]
+                own = {name for name, _ in headers if name in _OWN}
+                message["headers"] = [*headers, *added, *(field for field in _UNLESS_SET if field[0] not in own)]
             await send(message)
 
         await self._app(scope, receive, send_with)

@@ -75,6 +75,8 @@ def _from_database(arguments: Namespace, base: str) -> str:
 def _usable(name: str, client: Client | None) -> Client:
     if client is None:
         raise CommandError("没有这个系统", f"no client {name} is registered")
+    if client.is_app:
+        raise CommandError("人员在该应用登录，它没有自己的令牌", f"people log in at {name}; it has no token of its own")
     if client.is_disabled:
         raise CommandError("该系统已停用", f"the client {name} is disabled")
     return client

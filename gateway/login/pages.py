@@ -99,7 +99,9 @@ def _page(title: str, content: str, *, status: int = 200, allowed: str = "") -> 
         "frame-ancestors 'none'; base-uri 'none'"
     )
     text = _PAGE.substitute(title=title, content=content)
-    return Response(text, status, {"content-security-policy": policy}, "text/html; charset=utf-8")
+    # With no-referrer a browser would send a form with the origin `null`: https://fetch.spec.whatwg.org/#append-a-request-origin-header
+    headers = {"content-security-policy": policy, "referrer-policy": "same-origin"}
+    return Response(text, status, headers, "text/html; charset=utf-8")
 
 
 def _origin(redirect_uri: str) -> str:

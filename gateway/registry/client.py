@@ -18,6 +18,7 @@ from gateway.scopes import OF_PEOPLE, OF_SYSTEMS, check_grantable, read_scopes
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 _URI: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()+,;=%-]{1,500}", re.ASCII)
+_HOST: Final = re.compile(r"([A-Za-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", re.ASCII)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 NO_KEYS: Final[Jwk] = {"keys": []}
 MAX_REDIRECTS: Final = 10
@@ -93,9 +94,10 @@ def check_names(name: str, organization: str) -> None:
 def check_redirect_uri(uri: str) -> None:
     """Raise RegistrationError for what is no safe, exact address to send a person back to (RFC 8252, RFC 9700)."""
     parts = urlsplit(uri) if _URI.fullmatch(uri) else urlsplit("")
-    own_scheme = "." in parts.scheme and bool(parts.path)  # com.example.app:/callback
+    own_scheme = "." in parts.scheme and bool(parts.path) and not parts.netloc  # com.example.app:/callback
     at_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if not (own_scheme or ((parts.scheme == "https" or at_loopback) and parts.hostname)) or "@" in parts.netloc:
+    is_web = (parts.scheme == "https" or at_loopback) and _HOST.fullmatch(parts.netloc)
+    if not (own_scheme or is_web):
         raise RegistrationError(f"{uri}: a redirect URI is https://…, http:// on the loopback, or com.example.app:/…")
 
 

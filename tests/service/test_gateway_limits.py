@@ -111,7 +111,7 @@ async def test_every_answer_tells_browsers_to_be_careful(front: Front, path: str
     headers = (await front.http.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == ("same-origin" if path == "/auth/authorize" else "no-referrer")
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "strict-transport-security" not in headers
@@ -151,6 +151,7 @@ def test_an_origin_that_would_open_more_than_meant_is_refused(origin: str) -> No
         ({"redirect_uris": ("https://portal.example.org/#a",)}, "a redirect URI is"),
         ({"redirect_uris": ("https://user@portal.example.org/",)}, "a redirect URI is"),
         ({"redirect_uris": ("javascript:alert(1)",)}, "a redirect URI is"),
+        ({"redirect_uris": ("https://a.example;script-src/",)}, "a redirect URI is"),
         ({"redirect_uris": ("https://*.example.org/",)}, "a redirect URI is"),
         ({"redirect_uris": ("myapp:/back",)}, "a redirect URI is"),
         ({"redirect_uris": tuple(f"https://a.example/{n}" for n in range(11))}, "more than 10"),
