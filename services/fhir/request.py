@@ -1,6 +1,6 @@
 """A FHIR request as the interactions see it, and the answer that they give: http://hl7.org/fhir/R4/http.html"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -49,6 +49,7 @@ class FhirRequest:
         self.body = body
         self.caller = caller
         self._fields = fields
+        self.audited = 0  # the status that was told to the audit last
 
     def header(self, name: bytes) -> str:
         return self._fields.get(name, b"").decode("latin-1")
@@ -87,10 +88,27 @@ class FhirRequest:
     def check_json_body(self) -> None:
         headers.check_content_type(self.header(b"content-type"))
 
-    def audit(self, interaction: str, status: int, *, of: Stored | None = None, query: str | None = None) -> AuditRow:
-        """The audit row of this request, about one stored version or one query."""
+    def audit(
+        self,
+        interaction: str,
+        status: int,
+        *,
+        of: Stored | None = None,
+        about: Iterable[str | None] = (),
+        query: str | None = None,
+    ) -> AuditRow:
+        """The audit row of this request, about one stored version, or about the patients of many, or about one query."""
+        self.audited = status
         return audit.row(
-            self.at, self.caller, interaction, status, self.type or None, self.id or None, of=of, query=query
+            self.at,
+            self.caller,
+            interaction,
+            status,
+            self.type or None,
+            self.id or None,
+            of=of,
+            about=about,
+            query=query,
         )
 
 

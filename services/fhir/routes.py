@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
+from services.fhir.audit.refusals import remember_refusal
 from services.fhir.body import pretty
 from services.fhir.bulk.kick_off import JOB
 from services.fhir.bulk.status import cancel, job_file, status
@@ -136,7 +137,12 @@ class Endpoint:
             check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         now = self._service.clock.now()
         request = FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now)
-        return await handler(request, self._service.seen_by(caller))
+        service = self._service.seen_by(caller)
+        try:
+            return await handler(request, service)
+        except FhirError as error:
+            await remember_refusal(error.status, request, handler.__name__, service)
+            raise
 
     def _handler(self, method: str) -> Handler:
         handler = self._methods.get("GET" if method == "HEAD" else method)

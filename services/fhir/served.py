@@ -20,7 +20,8 @@ EVERY: Final[tuple[Interaction, ...]] = (
     "search-type",
 )
 # http://hl7.org/fhir/R4/auditevent.html#5.1.4: "servers … SHOULD NOT allow … update and delete"
-APPEND_ONLY: Final[tuple[Interaction, ...]] = tuple(i for i in EVERY if i not in ("update", "patch", "delete"))
+# What never changes has no history.
+APPEND_ONLY: Final[tuple[Interaction, ...]] = ("create", "read", "vread", "search-type")
 
 
 class ServedType(msgspec.Struct, frozen=True):

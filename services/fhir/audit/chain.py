@@ -11,6 +11,7 @@ from services.kit.crypto import HASH_BYTES, HashName, derived, digest, mac, name
 
 COLUMNS: Final = (*AuditRow.__struct_fields__, "tx")
 LASTING_TYPES: Final = frozenset({"Consent"})
+LASTING_INTERACTIONS: Final = frozenset({"register", "break-glass"})
 LASTING_PURPOSES: Final = frozenset({"BTG", "ETREAT"})
 
 
@@ -67,13 +68,16 @@ def sealing(secret: bytes, algorithm: HashName = "sha256") -> Sealing:
 
 
 def row_digest(algorithm: str, row: Mapping[str, Any]) -> bytes:
-    """Over every column, in the order of `COLUMNS`."""
-    return digest(algorithm, msgspec.json.encode([row[column] for column in COLUMNS]))
+    """Over every column that says something: one that was added later changes no older digest."""
+    said = {column: row[column] for column in sorted(COLUMNS) if row[column] is not None}
+    return digest(algorithm, msgspec.json.encode(said))
 
 
 def is_lasting(row: Mapping[str, Any]) -> bool:
     """What is remembered of consents and of emergencies, where the law asks for three years: PIPL, Art. 56."""
-    return row["type"] in LASTING_TYPES or row["purpose"] in LASTING_PURPOSES
+    return (
+        row["type"] in LASTING_TYPES or row["purpose"] in LASTING_PURPOSES or row["interaction"] in LASTING_INTERACTIONS
+    )
 
 
 def block_of(

@@ -44,9 +44,12 @@ async def history(request: FhirRequest, service: Service) -> Answer:
     path = "/".join(part for part in (request.type, request.id, "_history") if part)
     query = _query(request, asked, path, service)
     versions = await service.stores.reading(lambda store: store.history(query))
+    is_unknown = bool(request.id) and not versions.found and not (asked.cursor or asked.since or asked.at)
+    about = (version.patient for version in versions.found)
     level = "instance" if request.id else "type" if request.type else "system"
-    await service.stores.audit_log.record(request.audit(f"history-{level}", 200, query=request.query))
-    if request.id and not versions.found and not (asked.cursor or asked.since or asked.at):
+    row = request.audit(f"history-{level}", 404 if is_unknown else 200, about=about, query=request.query)
+    await service.stores.audit_log.record(row)
+    if is_unknown:
         raise unknown(request.type)
     shown = versions.found[: asked.count]
     links = _links(asked, path, shown if len(versions.found) > asked.count else (), service)

@@ -13,6 +13,7 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import ANY, READ, SEARCH, permissions
 from services.fhir.search.query import SearchQuery, View, types_in
 from services.fhir.service import Service
+from services.fhir.store.query import bound_patient
 from services.fhir.store.rows import Stored
 from services.fhir.store.search import MAX_INCLUDED, Page
 from services.fhir.store.tables import stored_types
@@ -25,13 +26,23 @@ async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> 
     """Search and tell; the audit row is durable before the answer leaves."""
     allowed = await with_codes(_within_scopes(query, request), service)
     page = await service.stores.reading(lambda store: store.search(allowed))
-    await service.stores.audit_log.record(request.audit("search-type", 200, query=urlencode(request.parameters)))
+    about = _patients(page, query, request)
+    asked = urlencode(request.parameters)
+    await service.stores.audit_log.record(request.audit("search-type", 200, about=about, query=asked))
     entries = [
         *_matches(page, query.view, service.base),
         *(search_entry(_seen(stored, _of_included(query.view)), service.base, "include") for stored in page.included),
         *(outcome_entry(operation_outcome(told)) for told in [_told(query, page)] if told),
     ]
     return Answer(200, bundle("searchset", entries, links=_links(query, page, service.base), total=page.total))
+
+
+def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[str | None]:
+    """About whom the answer tells: whom it was asked about, and whose resources it shows."""
+    yield bound_patient(query)
+    if request.type == "Patient" and request.id:
+        yield request.id
+    yield from (stored.patient for stored in (*page.matches, *page.included))
 
 
 def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:

@@ -54,7 +54,9 @@ async def everything(request: FhirRequest, service: Service) -> Answer:
     found = await _page(request.id or None, asked, after, service)
     shown = [stored for _, stored in found[: asked.count]]
     beside, is_cut = await supporting(shown, asked.others, asked.since, request.caller, service)
-    await service.stores.audit_log.record(request.audit("everything", 200, of=patient, query=urlencode(asked.used)))
+    about = (stored.patient for stored in shown)
+    query = urlencode(asked.used)
+    await service.stores.audit_log.record(request.audit("everything", 200, of=patient, about=about, query=query))
     entries = [
         *(search_entry(stored, service.base, "match") for stored in shown),
         *(search_entry(stored, service.base, "include") for stored in beside),

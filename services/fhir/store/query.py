@@ -71,6 +71,11 @@ def is_plain(query: SearchQuery) -> bool:
     return bool(query.type) and query.outside and query.inside is None
 
 
+def bound_patient(query: SearchQuery) -> str | None:
+    """The one patient that a search is about, where it says so."""
+    return next(filter(None, (_bound_patient(query.type, c) for c in query.conditions)), None) if query.type else None
+
+
 def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: Sql) -> list[str]:
     """What the rows of a search answer; `rows` that are contained have neither patient nor shard of their own."""
     if rows.container:
@@ -82,12 +87,23 @@ def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: 
         place = sql.bind(patient, "text"), sql.bind(shard_of(str(patient)), "bigint")
         found += [f"{rows.name}.patient = {place[0]}", f"{rows.name}.shard = {place[1]}"]
         rows = msgspec.structs.replace(rows, few=True, bound=place)
+    elif resource_type == "AuditEvent":
+        found += [audited for condition in conditions if (audited := _audited(condition, rows, sql))]
     found.append(sql.live(rows))
     for condition in conditions:
         if condition is not bound:
             text = clause(condition, rows, sql)
             found.append(f"({text}) IS TRUE" if bound is not None else text)
     return found
+
+
+def _audited(condition: Condition, rows: Rows, sql: Sql) -> str | None:
+    """The audit has an index of its patients, its tokens are made as they are read: what follows from a condition, for the planner."""
+    if not isinstance(condition, Match) or condition.modifier or condition.parameter != "patient":
+        return None
+    named = [r.partition("/")[2] for v in condition.values if isinstance(v, ReferenceValue) for r in v.references]
+    patients = sql.bind(named, "text[]")
+    return f"({rows.name}.stored OR {rows.name}.patient = ANY({patients}) OR {rows.name}.about && {patients})"
 
 
 def _bound_patient(resource_type: str, condition: Condition) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.fhir import balp
 from services.fhir.access.grants import Opens
 from services.fhir.search.index import IndexRow
 
@@ -93,6 +94,7 @@ class AuditRow(msgspec.Struct, frozen=True):
     patient: str | None = None
     query: str | None = None
     shard: int = 0
+    patients: tuple[str, ...] | None = None  # of an answer about several
 
 
 def instant(moment: datetime) -> str:
@@ -122,6 +124,11 @@ def from_record(record: Any, resource_type: str) -> Stored:
         record["version"],
         record["updated"],
         record["method"],
-        record["body"],
+        _audited(record["body"]) if resource_type == "AuditEvent" else record["body"],
         record["patient"],
     )
+
+
+def _audited(body: str | None) -> str | None:
+    """AuditEvents of audit rows are made when they are read; those that clients recorded are stored."""
+    return balp.body_of(body) if body and body.startswith(balp.MADE) else body

@@ -63,6 +63,9 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 def table(resource_type: str) -> str:
+    """Where rows of a type are read. AuditEvents are those that clients recorded, and the audit itself."""
+    if resource_type == "AuditEvent":
+        return "fhir.auditevents"
     return f'fhir."{resource_type.lower()}"'
 
 

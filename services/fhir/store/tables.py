@@ -158,6 +158,7 @@ audit: Final = Table(
     Column("patient", _BYTEWISE),
     Column("query", Text),
     Column("shard", BigInteger, nullable=False),
+    Column("patients", ARRAY(_BYTEWISE)),
     Column("tx", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     comment="One row per access to personal data, durable before the answer leaves. Append-only; `tx` is the transaction that wrote it.",
 )
@@ -165,6 +166,7 @@ Index("audit_at", audit.c.at, postgresql_using="brin")
 Index("audit_tx", audit.c.tx)
 Index("audit_event", audit.c.event)
 Index("audit_patient", audit.c.patient, audit.c.at, postgresql_where=text("patient IS NOT NULL"))
+Index("audit_patients", audit.c.patients, postgresql_using="gin", postgresql_where=text("patients IS NOT NULL"))
 
 audit_block: Final = Table(
     "audit_block",
