@@ -40,7 +40,9 @@ class Http:
         assert told.returncode == 0, told.stderr
         self._token = told.stdout.strip()
 
-    async def __call__(self, method: str, path: str, resource: Json | None = None, **headers: str) -> Response:
+    async def __call__(
+        self, method: str, path: str, resource: Json | list[Json] | None = None, **headers: str
+    ) -> Response:
         body = json.dumps(resource).encode() if resource is not None else b""
         fields = {"authorization": f"Bearer {self._token}", **({"content-type": FHIR_JSON} if body else {})}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -122,6 +124,21 @@ async def test_updates_that_read_before_they_write_lose_nothing(http: Http) -> N
     kept = stored["code"]["text"].split()[1:]
     assert sorted(kept) == sorted(f"{w}-{n}" for w in range(writers) for n in range(lines))
     assert stored["meta"]["versionId"] == str(1 + writers * lines)
+
+
+async def test_parallel_patches_are_each_applied_to_what_is_there(http: Http) -> None:
+    path = f"/Patient/{(await created(http, patient(name=[{'given': ['x']}])))['id']}"
+
+    async def patch(name: str) -> Response:
+        change = [{"op": "add", "path": "/name/0/given/-", "value": name}]
+        return await http("PATCH", path, change, content_type="application/json-patch+json")
+
+    names = [f"n{n}" for n in range(20 * SOAK)]
+    answers = await all_of(*map(patch, names))
+    assert {a.status_code for a in answers} <= {200, 409}
+    kept = [name for name, a in zip(names, answers, strict=True) if a.status_code == 200]
+    assert len(kept) >= 15 * SOAK
+    assert sorted((await http("GET", path)).json()["name"][0]["given"]) == sorted(["x", *kept])
 
 
 async def test_parallel_updates_have_consecutive_versions_and_a_whole_history(http: Http) -> None:

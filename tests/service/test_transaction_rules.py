@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import (
     batch,
+    care_plan,
     condition,
     create,
     encounter,
@@ -374,6 +375,19 @@ async def test_transactions_over_the_same_rows_in_opposite_order_all_count(fhir:
     for person in people:
         read = (await fhir.get(f"/Patient/{person['id']}")).json()
         assert read["meta"]["versionId"] == str(1 + len(done))
+
+
+async def test_more_transactions_across_owners_than_connections_all_pass(fhir: Fhir) -> None:
+    """Each owner takes a connection of its own while it prepares: none is held meanwhile."""
+
+    def bundle() -> Json:
+        person = urn()
+        return transaction(
+            create(patient(), person), create(care_plan(person)), create(task()), create(observation(person))
+        )
+
+    answers = await asyncio.gather(*(fhir.post("/", bundle()) for _ in range(30)))
+    assert [a.status_code for a in answers] == [200] * 30
 
 
 async def test_a_deadlock_is_retried_inside(fhir: Fhir, database_url: str) -> None:
