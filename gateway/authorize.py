@@ -48,19 +48,20 @@ OPERATIONS: Mapping[str, str] = {
     "$export": "",
     "$import": "",
 }
-_CODES = {CREATE: "create", READ: "read", UPDATE: "update", DELETE: "delete", SEARCH: "search"}
+_CODES = {CREATE: "create", READ: "read", UPDATE: "update", DELETE: "delete"}
 
 
 class Interaction(msgspec.Struct, frozen=True):
     """`type` is the one whose owner answers, `*` for the whole system; `letters` of `cruds` that it needs.
 
-    `code` is its name in http://hl7.org/fhir/R4/valueset-type-restful-interaction.html, for the audit.
+    `code` is its name in http://hl7.org/fhir/R4/valueset-type-restful-interaction.html, `id` that of the resource: both for the audit.
     """
 
     type: str
     letters: str
     path: str
     code: str = "operation"
+    id: str | None = None
 
 
 def read_interaction(method: str, path: str) -> Interaction:
@@ -79,7 +80,8 @@ def read_interaction(method: str, path: str) -> Interaction:
         raise method_not_allowed(f"Allowed here: {', '.join(allowed)}", headers={"Allow": ", ".join(allowed)})
     if route.endswith("$"):
         letters = OPERATIONS.get(segments[-1], letters)
-    return Interaction(type_name, letters, "/".join(segments), _code(route, method, letters))
+    identifier = segments[1] if route.startswith("{type}/{id}") and type_name == segments[0] else None
+    return Interaction(type_name, letters, "/".join(segments), _code(route, segments, method, letters), identifier)
 
 
 def authorize(session: Session, interaction: Interaction) -> None:
@@ -113,14 +115,17 @@ def _route(segments: list[str]) -> tuple[str, str]:
     return "/".join(kinds), type_name
 
 
-def _code(route: str, method: str, letters: str) -> str:
-    if route.endswith("$"):
-        return "operation"
+def _code(route: str, segments: list[str], method: str, letters: str) -> str:
+    if "$" in route:
+        return next(segment[1:] for segment in segments if segment.startswith("$"))
     if route.endswith("{version}"):
         return "vread"
+    level = "instance" if route.startswith("{type}/{id}") else "type" if route.startswith("{type}") else "system"
     if "_history" in route:
-        return "history"
-    return "patch" if method == "PATCH" else _CODES.get(letters, "batch")
+        return f"history-{level}"
+    if letters == SEARCH:
+        return "search-system" if level == "system" else "search-type"
+    return "patch" if method == "PATCH" else _CODES.get(letters, "transaction")
 
 
 def _checked_type(segment: str) -> str:

@@ -92,9 +92,10 @@ class Doors:
         answer = answer_to(error, request_id)
         if answer.status not in _REMEMBERED and not _is_about_security(error):
             return answer
-        act, resource_type = _what(way)
+        act, resource_type, resource_id = _what(way)
+        caller = caller_of(way.session, request_id)
         try:
-            await self._remember(caller_of(way.session, request_id), act, answer.status, resource_type=resource_type)
+            await self._remember(caller, act, answer.status, resource_type=resource_type, resource_id=resource_id)
         except Exception as failure:  # noqa: BLE001 - a refusal that cannot be remembered is not answered either
             return answer_to(failure, request_id)
         return answer
@@ -107,10 +108,12 @@ class Doors:
         return await read_body(scope, receive, self._max_bundle_bytes if is_large else self._max_body_bytes)
 
 
-def _what(way: _Way) -> tuple[str, str | None]:
-    """The interaction and the type that were asked for, as far as that is known."""
+def _what(way: _Way) -> tuple[str, str | None, str | None]:
+    """The interaction, the type and the id that were asked for, as far as that is known."""
     asked = way.interaction
-    return ("authenticate", None) if asked is None else (asked.code, None if asked.type == ANY else asked.type)
+    if asked is None:
+        return "authenticate", None, None
+    return asked.code, None if asked.type == ANY else asked.type, asked.id
 
 
 def _is_about_security(error: Exception) -> bool:

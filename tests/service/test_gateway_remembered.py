@@ -35,15 +35,16 @@ async def test_a_token_in_the_url_is_remembered_without_it(front: Front) -> None
     ("method", "path", "code", "resource_type"),
     [
         ("GET", "/fhir/Observation/1", "read", "Observation"),
-        ("GET", "/fhir/Observation?subject=Patient/1", "search", "Observation"),
+        ("GET", "/fhir/Observation?subject=Patient/1", "search-type", "Observation"),
         ("POST", "/fhir/Observation", "create", "Observation"),
         ("PUT", "/fhir/Observation/1", "update", "Observation"),
         ("PATCH", "/fhir/Observation/1", "patch", "Observation"),
         ("DELETE", "/fhir/Observation/1", "delete", "Observation"),
-        ("GET", "/fhir/Observation/1/_history", "history", "Observation"),
+        ("GET", "/fhir/Observation/1/_history", "history-instance", "Observation"),
         ("GET", "/fhir/Observation/1/_history/1", "vread", "Observation"),
-        ("GET", "/fhir/Observation/1/$everything", "operation", "Observation"),
-        ("GET", "/fhir/_history", "history", None),
+        ("GET", "/fhir/Observation/1/$everything", "everything", "Observation"),
+        ("GET", "/fhir/_history", "history-system", None),
+        ("GET", "/fhir?_type=Patient", "search-system", None),
     ],
 )
 async def test_what_the_scopes_do_not_hold_is_remembered_with_who_asked(
