@@ -4,6 +4,7 @@ from typing import Final
 
 from services.fhir.operations.operation import Operation
 from services.records.operations.break_glass import break_glass
+from services.records.operations.disclosures import disclosures
 from services.records.operations.register import register
 
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
@@ -13,4 +14,5 @@ OPERATIONS: Final = (
         "register", f"{_OURS}/Patient-register", ("type",), ("Patient",), register, affects_state=True, letters="c"
     ),
     Operation("break-glass", f"{_OURS}/Patient-break-glass", ("type",), ("Patient",), break_glass, affects_state=True),
+    Operation("disclosures", f"{_OURS}/Patient-disclosures", ("instance",), ("Patient",), disclosures),
 )
