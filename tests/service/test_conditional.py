@@ -1,4 +1,4 @@
-"""Criteria instead of an id: http://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #cdelete, #cread"""
+"""Criteria instead of an id, and preconditions: http://hl7.org/fhir/R4/http.html#cond-update"""
 
 import asyncio
 import json
@@ -41,6 +41,7 @@ async def count(fhir: Fhir, value: str) -> int:
 
 
 async def test_none_creates_one_answers_it_several_fail(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#ccreate"""
     first = await fhir.post("/Patient", known(mrn), if_none_exist=criteria(mrn))
     assert first.status_code == 201
     again = await fhir.post("/Patient", known(mrn, gender="male"), if_none_exist=criteria(mrn))
@@ -54,7 +55,7 @@ async def test_none_creates_one_answers_it_several_fail(fhir: Fhir, mrn: str) ->
 
 
 async def test_a_claim_outlives_nothing(fhir: Fhir, mrn: str) -> None:
-    """When the resource is gone, or matches no more, the next conditional create makes another one."""
+    """http://hl7.org/fhir/R4/http.html#ccreate: when the resource is gone, or matches no more, the next one is made."""
     first = (await fhir.post("/Patient", known(mrn), if_none_exist=criteria(mrn))).json()
     await fhir.delete(f"/Patient/{first['id']}")
     second = await fhir.post("/Patient", known(mrn), if_none_exist=criteria(mrn))
@@ -67,6 +68,7 @@ async def test_a_claim_outlives_nothing(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_many_at_once_make_one(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#ccreate: the claim is a unique row in the same transaction (docs/adr/0012)."""
     same = [criteria(mrn), f"identifier={SYSTEM}%7C{mrn}"]
     answers = await asyncio.gather(*(fhir.post("/Patient", known(mrn), if_none_exist=same[n % 2]) for n in range(20)))
     assert sorted(a.status_code for a in answers) == [200] * 19 + [201]
@@ -75,6 +77,7 @@ async def test_many_at_once_make_one(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_criteria_never_mean_all(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: unknown, empty or ignored criteria are refused."""
     await fhir.created(known(mrn))
     for wrong in (
         "",
@@ -96,6 +99,7 @@ async def test_criteria_never_mean_all(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_criteria_take_the_scope_of_a_search(fhir: Fhir, mrn: str) -> None:
+    """https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html: `s` is to search."""
     writer = fhir.as_(scopes=("system/Patient.cud",))
     assert_outcome(await writer.post("/Patient", known(mrn), if_none_exist=criteria(mrn)), 403, "forbidden")
     assert_outcome(await writer.put(f"/Patient?{criteria(mrn)}", known(mrn)), 403, "forbidden")
@@ -106,6 +110,7 @@ async def test_criteria_take_the_scope_of_a_search(fhir: Fhir, mrn: str) -> None
 
 
 async def test_conditional_update_none_creates(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: no matches, no id provided."""
     made = await fhir.put(f"/Patient?{criteria(mrn)}", known(mrn))
     assert made.status_code == 201
     assert made.headers["location"].startswith(f"{BASE}/Patient/{made.json()['id']}/_history/1")
@@ -113,6 +118,7 @@ async def test_conditional_update_none_creates(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_conditional_update_none_and_an_id_is_update_as_create(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: no matches, id provided."""
     made = await fhir.put(f"/Patient?{criteria(mrn)}", known(mrn, id=f"p-{mrn}"))
     assert made.status_code == 201
     assert made.json()["id"] == f"p-{mrn}"
@@ -122,6 +128,7 @@ async def test_conditional_update_none_and_an_id_is_update_as_create(fhir: Fhir,
 
 
 async def test_conditional_update_one_updates_it(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: one match, no id or the same id."""
     stored = await fhir.created(known(mrn))
     updated = await fhir.put(f"/Patient?{criteria(mrn)}&_format=json", known(mrn, gender="male"))
     assert (updated.status_code, updated.headers["etag"]) == (200, 'W/"2"')
@@ -133,24 +140,28 @@ async def test_conditional_update_one_updates_it(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_conditional_update_one_and_another_id_is_refused(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: one match, another id: 400."""
     await fhir.created(known(mrn))
     answer = await fhir.put(f"/Patient?{criteria(mrn)}", known(mrn, id="somebody-else"))
     assert_outcome(answer, 400, "value", "Patient.id")
 
 
 async def test_conditional_update_several_fail(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update: multiple matches: 412."""
     await fhir.created(known(mrn))
     await fhir.created(known(mrn))
     assert_outcome(await fhir.put(f"/Patient?{criteria(mrn)}", known(mrn)), 412, "multiple-matches")
 
 
 async def test_parallel_conditional_updates_make_one_and_lose_none(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cond-update"""
     answers = await asyncio.gather(*(fhir.put(f"/Patient?{criteria(mrn)}", known(mrn)) for _ in range(8)))
     assert sorted(a.status_code for a in answers) == [200] * 7 + [201]
     assert sorted(a.headers["etag"] for a in answers) == [f'W/"{n}"' for n in range(1, 9)]
 
 
 async def test_if_match_on_what_nothing_matches_fails(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#concurrency"""
     assert_outcome(await fhir.put(f"/Patient?{criteria(mrn)}", known(mrn), if_match='W/"1"'), 412, "conflict")
 
 
@@ -158,6 +169,7 @@ async def test_if_match_on_what_nothing_matches_fails(fhir: Fhir, mrn: str) -> N
 
 
 async def test_conditional_patch(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#patch: none is 404, several are 412."""
     change = json.dumps([{"op": "add", "path": "/gender", "value": "female"}]).encode()
     path = f"/Patient?{criteria(mrn)}"
     assert_outcome(await fhir.call("PATCH", path, change, content_type=JSON_PATCH), 404, "not-found")
@@ -169,6 +181,7 @@ async def test_conditional_patch(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_conditional_delete_deletes_one_or_none(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#cdelete: `single`, as the CapabilityStatement says."""
     path = f"/Patient?{criteria(mrn)}"
     assert (await fhir.delete(path)).status_code == 204
     stored = await fhir.created(known(mrn))
@@ -183,6 +196,7 @@ async def test_conditional_delete_deletes_one_or_none(fhir: Fhir, mrn: str) -> N
 
 
 async def test_if_none_match_star_only_creates(fhir: Fhir, mrn: str) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2: false where there is a current representation."""
     path = f"/Patient/p-{mrn}"
     assert (await fhir.put(path, known(mrn, id=f"p-{mrn}"), if_none_match="*")).status_code == 201
     assert_outcome(await fhir.put(path, known(mrn, id=f"p-{mrn}"), if_none_match="*"), 412, "conflict")
@@ -191,6 +205,7 @@ async def test_if_none_match_star_only_creates(fhir: Fhir, mrn: str) -> None:
 
 
 async def test_conditional_read(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#cread"""
     stored = await fhir.created(observation())
     path = f"/Observation/{stored['id']}"
     updated = datetime.fromisoformat(stored["meta"]["lastUpdated"])
@@ -206,6 +221,7 @@ async def test_conditional_read(fhir: Fhir) -> None:
 
 
 async def test_a_part_of_a_resource_cannot_replace_the_whole(fhir: Fhir, mrn: str) -> None:
+    """http://hl7.org/fhir/R4/search.html#summary: a SUBSETTED resource is not the whole."""
     stored = await fhir.created(known(mrn))
     tag = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
     part = {"resourceType": "Patient", "id": stored["id"], "meta": {"tag": [tag]}}

@@ -41,6 +41,7 @@ GENDER = {"op": "add", "path": "/gender", "value": "female"}
 
 
 async def test_a_json_patch_makes_the_next_version(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#patch: https://www.rfc-editor.org/rfc/rfc6902"""
     stored = await fhir.created(patient(birthDate="1930"))
     response = await patch(fhir, f"/Patient/{stored['id']}", GENDER)
     assert response.status_code == 200, response.text
@@ -53,6 +54,7 @@ async def test_a_json_patch_makes_the_next_version(fhir: Fhir) -> None:
 
 
 async def test_a_fhirpath_patch_makes_the_next_version(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/fhirpatch.html"""
     stored = await fhir.created(patient(gender="male"))
     change = parameters(replacing("Patient.gender", valueCode="female"))
     response = await fhir.call("PATCH", f"/Patient/{stored['id']}", change)
@@ -123,6 +125,7 @@ async def test_what_the_server_says_of_a_version_cannot_be_patched(fhir: Fhir) -
 
 
 async def test_if_match_is_honoured(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#concurrency"""
     stored = await fhir.created(patient())
     path = f"/Patient/{stored['id']}"
     assert (await patch(fhir, path, GENDER, if_match='W/"1"')).status_code == 200
@@ -149,6 +152,7 @@ async def test_parallel_patches_all_count(fhir: Fhir) -> None:
 
 
 async def test_patches_in_bundles(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#trules: PATCH entries hold a Binary or Parameters."""
     for bundle_of in (transaction, batch):
         one, other = await fhir.created(patient()), await fhir.created(patient(gender="male"))
         response = await fhir.post(
@@ -201,6 +205,7 @@ async def test_a_patch_in_a_transaction_names_its_siblings(fhir: Fhir) -> None:
 
 
 async def test_a_failing_patch_undoes_a_transaction(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#trules"""
     stored = await fhir.created(patient())
     change = {"op": "test", "path": "/gender", "value": "male"}
     response = await fhir.post(

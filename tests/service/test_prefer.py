@@ -28,6 +28,7 @@ async def writes(fhir: Fhir, **headers: str) -> list[Response]:
 
 
 async def test_minimal_is_no_body(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#return"""
     for answer in await writes(fhir, prefer="return=minimal"):
         assert (answer.status_code in (200, 201), answer.content) == (True, b"")
         assert {"etag", "location", "last-modified"} <= answer.headers.keys()
@@ -35,6 +36,7 @@ async def test_minimal_is_no_body(fhir: Fhir) -> None:
 
 
 async def test_an_outcome_says_that_all_is_well(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#return"""
     for answer in await writes(fhir, prefer="return=OperationOutcome"):
         outcome = answer.json()
         assert answer.status_code in (200, 201)
@@ -45,6 +47,7 @@ async def test_an_outcome_says_that_all_is_well(fhir: Fhir) -> None:
     "prefer", ["return=representation", "", "respond-later", "handling=lenient; return=representation"]
 )
 async def test_a_representation_is_the_resource_as_it_is_read(fhir: Fhir, prefer: str) -> None:
+    """http://hl7.org/fhir/R4/http.html#return"""
     for answer in await writes(fhir, prefer=prefer):
         resource = answer.json()
         read = await fhir.get(f"/Patient/{resource['id']}/_history/{resource['meta']['versionId']}")
@@ -53,11 +56,13 @@ async def test_a_representation_is_the_resource_as_it_is_read(fhir: Fhir, prefer
 
 
 async def test_a_failure_is_told_whatever_is_preferred(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#return"""
     answer = await fhir.post("/Patient", patient(gender="elder"), prefer="return=minimal")
     assert_outcome(answer, answer.status_code, "code-invalid", "Patient.gender")
 
 
 async def test_pretty_changes_nothing_but_the_space_between(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#parameters: `_pretty`."""
     body = json.dumps(observation(valueQuantity={"value": 4711, "unit": "次"})).replace("4711", "1.0E+2").encode()
     stored = (await fhir.post("/Observation", body)).json()
     path = f"/Observation/{stored['id']}"
@@ -70,6 +75,7 @@ async def test_pretty_changes_nothing_but_the_space_between(fhir: Fhir) -> None:
 
 
 async def test_head_is_get_without_a_body(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#general: HEAD is GET without the body."""
     stored = await fhir.created(patient())
     for path in (
         f"/Patient/{stored['id']}",
@@ -84,12 +90,14 @@ async def test_head_is_get_without_a_body(fhir: Fhir) -> None:
 
 
 async def test_an_answer_is_kept_by_nobody_between(fhir: Fhir) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.7"""
     stored = await fhir.created(patient())
     read = await fhir.get(f"/Patient/{stored['id']}")
     assert read.headers["cache-control"] == "private, no-cache"
 
 
 async def test_xml_is_refused_and_the_capability_statement_says_json(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#mime-type"""
     assert_outcome(await fhir.get("/Patient/x?_format=xml"), 406, "not-supported")
     assert_outcome(await fhir.get("/Patient/x", accept="application/fhir+xml"), 406, "not-supported")
     sent = await fhir.post("/Patient", b"<Patient/>", content_type="application/fhir+xml")
@@ -100,6 +108,7 @@ async def test_xml_is_refused_and_the_capability_statement_says_json(fhir: Fhir)
 
 
 async def test_the_capability_statement_says_which_conditions_count(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.resource.conditionalCreate"""
     statement = (await fhir.get("/metadata")).json()
     types: dict[str, Any] = {r["type"]: r for r in statement["rest"][0]["resource"]}
     told = ("conditionalCreate", "conditionalRead", "conditionalUpdate", "conditionalDelete", "updateCreate")

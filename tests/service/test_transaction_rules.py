@@ -81,6 +81,7 @@ async def test_entries_are_answered_in_the_order_sent(fhir: Fhir) -> None:
 
 
 async def test_what_a_transaction_prefers_is_in_each_entry(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/http.html#return"""
     for wanted, there in (("representation", "resource"), ("OperationOutcome", "outcome"), ("minimal", "")):
         response = await fhir.post("/", transaction(create(patient())), prefer=f"return={wanted}")
         made = response.json()["entry"][0]
@@ -251,6 +252,7 @@ async def test_circular_references_resolve(fhir: Fhir) -> None:
 
 
 async def test_a_reference_relative_to_a_restful_fullurl_means_that_sibling(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/bundle.html#references"""
     root = "http://elsewhere.example/fhir"
     response = await fhir.post(
         "/",
