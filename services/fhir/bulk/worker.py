@@ -19,7 +19,7 @@ from services.kit.logging import log, log_failure
 from services.kit.peers import PeerUnavailable
 
 POLL_SECONDS: Final = 1.0
-BEAT_SECONDS: Final = 5.0
+BEAT_SECONDS: Final = 3.0
 MAX_ATTEMPTS: Final = 5
 
 Run = Callable[[Job, str, Service], Awaitable[None]]

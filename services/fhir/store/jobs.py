@@ -15,7 +15,7 @@ from services.fhir.store.shards import shard_of
 from services.kit.caller import Caller
 
 QUEUE: Final = 0  # the shard of all jobs
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = timedelta(seconds=12)
 
 _JOB: Final = "id, kind, state, caller, request, asked, created, moment, total, done, tally, attempts, failure, expires"
 
