@@ -7,6 +7,7 @@ from typing import Final
 from pydantic_settings import BaseSettings
 
 from docs.conformance import conformance
+from docs.offers import operations, terminologies
 from gateway.settings import GatewaySettings
 from services.care.resources import SERVED as CARE
 from services.fhir.served import EVERY, ServedType
@@ -27,6 +28,8 @@ def documents() -> dict[Path, str]:
     """Path from the repository's root → text."""
     return {
         Path("docs/fhir/resources.md"): resources(),
+        Path("docs/fhir/operations.md"): operations(NOTICE),
+        Path("docs/fhir/terminologies.md"): terminologies(NOTICE),
         Path("docs/settings.md"): settings(),
         Path("docs/conformance.md"): conformance(ROOT),
     }

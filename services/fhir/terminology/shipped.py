@@ -34,6 +34,11 @@ def shipped_system(url: str) -> System | None:
     return System(resource) if resource else None
 
 
+def shipped_systems() -> tuple[Json, ...]:
+    """The platform's own code systems and the national ones, by URL."""
+    return tuple(resource for (kind, _), resource in _own().items() if kind == "CodeSystem")
+
+
 @cache
 def shipped_maps() -> tuple[Json, ...]:
     own = [resource for (kind, _), resource in _own().items() if kind == "ConceptMap"]
