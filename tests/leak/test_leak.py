@@ -18,7 +18,7 @@ from tests.leak.world import World
 
 REQUESTS: Final = 20_000
 SECONDS: Final = float(os.environ.get("YIYANG_SOAK", "0")) or 45.0
-STEPS: Final = 160
+STEPS: Final = 120
 AT_ONCE: Final = 4
 
 

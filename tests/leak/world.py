@@ -29,7 +29,7 @@ class World:
         self.random = random
         self.model = Model()
         self.name = name
-        self.institutions = [f"{name}-{n}" for n in range(5)]
+        self.institutions = [f"{name}-{n}" for n in range(4)]
         self.patients: list[str] = []
 
     def caller(self, who: Who) -> Fhir:
@@ -41,14 +41,25 @@ class World:
     def one_in_care(self) -> Who:
         return Who(self.random.choice(self.institutions), "TREAT")
 
+    def writer_and_patient(self) -> tuple[Who, str]:
+        """Mostly two who know each other: what is refused at once leads to no further question."""
+        pairs = [(Who(each, "TREAT"), patient) for each in self.institutions for patient in self.patients]
+        known = [pair for pair in pairs if self.model.refers(*pair)]
+        strangers = [pair for pair in known if not self.model.founds(*pair)]
+        return self.random.choice(self.random.choices((known, strangers or known, pairs), (6, 3, 1))[0])
+
+    def holder(self, patient: str) -> str:
+        """An institution that has a basis for the patient, mostly."""
+        holders = sorted({g.organization for g in self.model.grants if g.patient == patient})
+        return self.random.choice(holders if holders and self.random.random() < 0.8 else self.institutions)
+
     async def build(self, steps: int) -> None:
         for organization in self.institutions:
             who = Who(organization, "TREAT")
             await self.put(who, {"resourceType": "Organization", "id": organization, "name": organization}, ())
-            for _ in range(2):
-                await self.admit(who)
+            await self.admit(who)
         acts = (
-            self.observe, self.observe, self.observe, self.observe, self.visit, self.refer, self.agree, self.deny,
+            self.observe, self.observe, self.observe, self.visit, self.visit, self.refer, self.refer, self.agree, self.deny,
             self.withdraw, self.meet, self.attest, self.group, self.move_on, self.relabel, self.delete, self.supervise,
         )  # fmt: skip
         for _ in range(steps):
@@ -65,7 +76,7 @@ class World:
         self.model.grants.append(Grant(patient, who.organization, f"Patient/{patient}"))
 
     async def observe(self) -> None:
-        patient, kind = self.random.choice(self.patients), self.random.choice(("Observation", "Condition"))
+        (who, patient), kind = self.writer_and_patient(), self.random.choice(("Observation", "Condition"))
         body: Json = {
             "resourceType": kind,
             "subject": {"reference": f"Patient/{patient}"},
@@ -75,11 +86,12 @@ class World:
             body["status"] = "final"
             if self.random.random() < 0.2:  # what is in focus widens nothing
                 body["focus"] = [{"reference": f"Patient/{self.random.choice(self.patients)}"}]
-        await self.write(self.one_in_care(), body, (patient,), label=True)
+        await self.write(who, body, (patient,), label=True)
 
     async def visit(self) -> None:
         """A stay at oneself or at another, which opens a basis only where the writer has one."""
-        who, patient, at = self.one_in_care(), self.random.choice(self.patients), self.random.choice(self.institutions)
+        who, patient = self.writer_and_patient()
+        at = self.random.choice((who.organization, *self.institutions))
         kind = self.random.choice(("Encounter", "EpisodeOfCare"))
         body: Json = {
             "resourceType": kind,
@@ -99,7 +111,8 @@ class World:
             self.model.grants.append(Grant(patient, at, thing.name))
 
     async def refer(self) -> None:
-        who, patient, to = self.one_in_care(), self.random.choice(self.patients), self.random.choice(self.institutions)
+        who, patient = self.writer_and_patient()
+        to = self.random.choice(self.institutions)
         known = [t for t in self.model.things.values() if t.patients == {patient} and t.type == "Observation"]
         package = [t.name for t in self.random.sample(known, min(2, len(known)))]
         body: Json = {
@@ -162,7 +175,8 @@ class World:
 
     async def agree(self) -> None:
         """A consent that names a recipient, a purpose, perhaps classes; with an exception inside, perhaps."""
-        who, patient, to = self.one_in_care(), self.random.choice(self.patients), self.random.choice(self.institutions)
+        who, patient = self.writer_and_patient()
+        to = self.random.choice(self.institutions)
         types, purpose = self.random.choice(SHARED), self.random.choice(("TREAT", "HRESCH"))
         rule = _rule("permit", to, types, purpose)
         founded = self.model.founds(who, patient)
@@ -177,8 +191,8 @@ class World:
         ]  # fmt: skip
 
     async def deny(self) -> None:
-        who, patient = self.one_in_care(), self.random.choice(self.patients)
-        to = self.random.choice((None, *self.institutions))
+        who, patient = self.writer_and_patient()
+        to = None if self.random.random() < 0.2 else self.holder(patient)
         types = self.random.choice(SHARED)
         rule = _rule("deny", to, types, None)
         exceptions: tuple[Denial, ...] = ()
