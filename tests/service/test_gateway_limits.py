@@ -91,8 +91,8 @@ async def test_a_purpose_that_the_client_may_not_state_is_refused(
     front: Front, keys: KeyPair, stated: str, status: int, code: str
 ) -> None:
     await front.register(keys)
-    headers = [(name, value.encode()) for name, value in (await front.bearer(keys)).items()]
-    answer = await front.http.get("/fhir/Patient/1", headers=[*headers, ("X-Purpose", stated.encode())])
+    headers = [(name.encode(), value.encode()) for name, value in (await front.bearer(keys)).items()]
+    answer = await front.http.get("/fhir/Patient/1", headers=[*headers, (b"X-Purpose", stated.encode())])
     assert_outcome(answer, status, code)
     assert front.mirror.seen == []
 
