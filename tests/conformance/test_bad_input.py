@@ -233,6 +233,14 @@ async def test_each_code_of_every_type_under_a_required_binding(fhir: Fhir) -> N
         )
 
 
+async def test_a_risk_may_be_told_without_its_probability(fhir: Fhir) -> None:
+    """http://hl7.org/fhir/R4/riskassessment.html#invs: ras-2 is about a probability that is there."""
+    told: list[tuple[Json, int]] = [({}, 201), ({"probabilityDecimal": 100}, 201), ({"probabilityDecimal": 101}, 422)]
+    for probability, status in told:
+        risk = minimal("RiskAssessment", prediction=[{"qualitativeRisk": {"text": "高"}, **probability}])
+        assert (await fhir.post("/RiskAssessment", risk)).status_code == status
+
+
 async def test_every_issue_is_told_at_once(fhir: Fhir) -> None:
     """http://hl7.org/fhir/R4/operationoutcome.html: one issue for each, with the element."""
     bad = observation(status="wrong", nonsense=1, code=None, category=[], component=[{"code": {"text": "a"}, "x": 1}])

@@ -17,6 +17,10 @@ CORRECTIONS: Final = {
         "R4 compares the concept with a string, which is never equal",
     ),
     "md-1": ("max.empty() or max='*' or (max.toInteger() > 0)", "R4 forgets that max is optional"),
+    "ras-2": (
+        "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)",
+        "R4 forgets that the probability is optional",
+    ),
     "que-7": ("operator = 'exists' implies (answer is boolean)", "R4 names the type of FHIRPath instead of FHIR's"),
 }
 # What one server alone cannot decide for every resource.
