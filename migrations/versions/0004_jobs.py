@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("shard", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("client", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
         sa.Column("caller", sa.Text, nullable=False),
         sa.Column("request", sa.Text, nullable=False),
         sa.Column("asked", sa.Text, nullable=False),

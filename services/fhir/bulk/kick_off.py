@@ -39,7 +39,7 @@ async def kick_off(
         expires=None,
     )
     async with service.stores.database.connection() as connection:
-        if await jobs.count_open(connection, job.caller.client) >= MAX_OPEN:
+        if await jobs.count_open(connection, job.caller) >= MAX_OPEN:
             raise _too_many()
         await jobs.create(connection, job, parts)
     await service.stores.audit_log.record(request.audit(kind, 202, query=f"job={job.id}&{request.query}"))

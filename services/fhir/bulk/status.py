@@ -1,6 +1,6 @@
 """A job as its client sees it: status, files, cancellation: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
 
-A job exists for the client that started it and for nobody else.
+A job exists for who started it and for nobody else.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ def _is_number(text: str) -> bool:
 
 async def _job(request: FhirRequest, service: Service) -> Job:
     async with service.stores.database.connection() as connection:
-        job = await jobs.find(connection, request.id, request.caller.client)
+        job = await jobs.find(connection, request.id, request.caller)
     if job is None:
         raise not_found("No such job, or no longer", text="未找到该任务，或已过期、已取消")
     return job

@@ -30,10 +30,10 @@ class LeaseLostError(Exception):
 async def create(connection: Any, job: Job, parts: Sequence[Part] = ()) -> None:
     async with connection.transaction():
         await connection.execute(
-            f"""INSERT INTO fhir.job ({_JOB}, shard, client)
+            f"""INSERT INTO fhir.job ({_JOB}, shard, owner)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, {QUEUE}, $15)""",
             *(_column(job, name.strip()) for name in _JOB.split(",")),
-            job.caller.client,
+            _owner(job.caller),
         )
         await add_parts(connection, job.id, parts)
 
@@ -46,16 +46,16 @@ async def add_parts(connection: Any, job: str, parts: Sequence[Part]) -> None:
     )
 
 
-async def count_open(connection: Any, client: str) -> int:
-    sql = f"SELECT count(*) FROM fhir.job WHERE shard = {QUEUE} AND client = $1 AND state IN ('accepted', 'running')"
-    return int(await connection.fetchval(sql, client))
+async def count_open(connection: Any, caller: Caller) -> int:
+    sql = f"SELECT count(*) FROM fhir.job WHERE shard = {QUEUE} AND owner = $1 AND state IN ('accepted', 'running')"
+    return int(await connection.fetchval(sql, _owner(caller)))
 
 
-async def find(connection: Any, job: str, client: str) -> Job | None:
-    """A job of this client that was neither cancelled nor has expired."""
-    sql = f"""SELECT {_JOB} FROM fhir.job WHERE id = $1 AND shard = {QUEUE} AND client = $2 AND state <> 'cancelled'
+async def find(connection: Any, job: str, caller: Caller) -> Job | None:
+    """A job of this caller that was neither cancelled nor has expired."""
+    sql = f"""SELECT {_JOB} FROM fhir.job WHERE id = $1 AND shard = {QUEUE} AND owner = $2 AND state <> 'cancelled'
     AND (expires IS NULL OR expires > now())"""
-    record = await connection.fetchrow(sql, job, client)
+    record = await connection.fetchrow(sql, job, _owner(caller))
     return _job(record) if record else None
 
 
@@ -185,6 +185,11 @@ async def forget_expired(connection: Any, keep: timedelta) -> None:
 async def _forget_files(connection: Any, job: str) -> None:
     for table in ("job_part", "job_file"):
         await connection.execute(f"DELETE FROM fhir.{table} WHERE job = $1 AND shard = $2", job, shard_of(job))
+
+
+def _owner(caller: Caller) -> str:
+    """Whose a job is: people who share an app do not share their jobs."""
+    return msgspec.json.encode([caller.client, caller.organization, caller.practitioner]).decode()
 
 
 def _column(job: Job, name: str) -> Any:
