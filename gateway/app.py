@@ -20,7 +20,7 @@ from gateway.health import readiness
 from gateway.parts import Parts
 from gateway.settings import FHIR_PATH, GatewaySettings
 from services.kit.clock import Clock, SystemClock
-from services.kit.database import Database, DatabaseUnavailable
+from services.kit.database import Database, DatabaseUnavailable, role_of
 from services.kit.ids import uuid7
 from services.kit.peers import Peers
 
@@ -34,7 +34,7 @@ def create_app(
 ) -> FastAPI:
     """Put the gateway together. What is passed in is shared and stays open; what is not is made here and closed here."""
     own_peers = peers or Peers(settings.peers, settings.peer_timeout_seconds)
-    own_database = database or Database(settings.database_url, settings.pool_size)
+    own_database = database or Database(settings.database_url, settings.pool_size, role_of("gateway"))
 
     parts = Parts(settings, own_peers, own_database, clock or SystemClock())
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from services.care.app import create_app as care
 from services.kit.caller import HEADER, Caller, sign
 from services.kit.clock import SystemClock
-from services.kit.database import Database
+from services.kit.database import Database, role_of
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.records.app import create_app as records
@@ -110,16 +110,18 @@ def _fields(caller: Caller) -> Json:
 
 @asynccontextmanager
 async def in_one_process(database_url: str) -> AsyncIterator[Peers]:
-    """Records, referral and care in one process, as `yiyang up` runs them."""
+    """Records, referral and care in one process, each under its own database role, as `yiyang up` runs them."""
     settings = ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
-    database = Database(database_url)
+    databases: list[Database] = []
     apps: dict[str, Any] = {}
     peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})
     for name, create in (("records", records), ("referral", referral), ("care", care)):
-        apps[name] = create(settings, database=database, peers=peers)
+        databases.append(Database(database_url, role=role_of(name)))
+        apps[name] = create(settings, database=databases[-1], peers=peers)
     yield peers
     await peers.close()
-    await database.close()
+    for database in databases:
+        await database.close()
 
 
 @pytest.fixture(scope="session")

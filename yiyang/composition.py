@@ -13,7 +13,7 @@ import services.care.app
 import services.records.app
 import services.referral.app
 from gateway.settings import GatewaySettings
-from services.kit.database import Database
+from services.kit.database import Database, role_of
 from services.kit.logging import configure
 from services.kit.peers import AsgiApp, Peers
 from services.kit.settings import ServiceSettings
@@ -46,16 +46,23 @@ def deployable() -> AsgiApp:
 
 
 def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastAPI:
-    """Gateway and services over one database; a hop between them is a function call."""
-    database = Database(settings.database_url, settings.pool_size)
+    """Gateway and services over one database, each under its own role; a hop between them is a function call."""
+    databases = {
+        name: Database(settings.database_url, size, role_of(name)) for name, size in _pools(settings.pool_size)
+    }
     apps: dict[str, FastAPI] = {}
     peers = Peers({name: _later(apps, name) for name in SERVICES})
     for name, create_app in SERVICES.items():
-        apps[name] = create_app(settings, database=database, peers=peers)
-    front = gateway.app.create_app(gateway_settings, peers=peers, database=database)
+        apps[name] = create_app(settings, database=databases[name], peers=peers)
+    front = gateway.app.create_app(gateway_settings, peers=peers, database=databases[GATEWAY])
     services = [app.router.lifespan_context(app) for app in apps.values()]
-    front.router.lifespan_context = _living(database, services, front.router.lifespan_context)
+    front.router.lifespan_context = _living(databases.values(), services, front.router.lifespan_context)
     return front
+
+
+def _pools(size: int) -> Iterable[tuple[str, int]]:
+    """Connections of one process: most of the types are of records, and so most of the requests."""
+    return ((name, size if name == "records" else max(2, size // 4)) for name in (*SERVICES, GATEWAY))
 
 
 def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:
@@ -68,14 +75,15 @@ def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:
 
 
 def _living(
-    database: Database, services: Iterable[AbstractAsyncContextManager[Any]], lifespan: Callable[[Any], Any]
+    databases: Iterable[Database], services: Iterable[AbstractAsyncContextManager[Any]], lifespan: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
-    """The services live as long as the front does; the database is closed behind them all."""
+    """The services live as long as the front does; their databases are closed behind them all."""
 
     @asynccontextmanager
     async def living(front: FastAPI) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.close)
+            for database in databases:
+                stack.push_async_callback(database.close)
             for service in services:
                 await stack.enter_async_context(service)
             yield await stack.enter_async_context(lifespan(front))

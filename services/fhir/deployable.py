@@ -24,7 +24,7 @@ from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.store import Stores
 from services.kit.clock import SystemClock
-from services.kit.database import Database
+from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
@@ -43,7 +43,7 @@ def create_service(
     peers: Peers | None = None,
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR. `database` and `peers` come from the process that holds several services; alone, a service opens its own."""
-    own_database = database or Database(settings.database_url, settings.pool_size)
+    own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
     app = FastAPI(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
     service = _service(name, served, settings, own_database, own_peers, openings, operations)

@@ -30,23 +30,32 @@ _AWAY = (
 )
 
 
+def role_of(service: str) -> str:
+    """The database role as which a service works (docs/adr/0018)."""
+    return f"yiyang_{service}"
+
+
 class DatabaseUnavailable(Exception):  # noqa: N818 - the state it names, not a mistake
     """The database did not answer; the request may be sent again."""
 
 
 class Database:
-    """One logical PostgreSQL. Opened and closed by the app's lifespan; opening does not need the server to be up."""
+    """One logical PostgreSQL. Opened and closed by the app's lifespan; opening does not need the server to be up.
 
-    def __init__(self, url: str, pool_size: int = 8) -> None:
+    Each connection takes `role` as it begins, which costs no round trip; None stays the user of the URL.
+    """
+
+    def __init__(self, url: str, pool_size: int = 8, role: str | None = None) -> None:
         self.url = url
         self._pool_size = pool_size
+        self._session = {**SESSION, **({"role": role} if role else {})}
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_pre_ping=True,
             pool_size=2,
-            connect_args={"timeout": CONNECT_SECONDS},
+            connect_args={"timeout": CONNECT_SECONDS, "server_settings": {"role": role} if role else {}},
         )
 
     async def close(self) -> None:
@@ -84,7 +93,7 @@ class Database:
                     reset=_keep_session,
                     statement_cache_size=STATEMENT_CACHE,
                     max_cached_statement_lifetime=0,
-                    server_settings=dict(SESSION),
+                    server_settings=self._session,
                 )
             return self._pool
 

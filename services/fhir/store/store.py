@@ -16,6 +16,7 @@ from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
 from services.fhir.store.read import Writable
+from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
 from services.kit.clock import Clock
 from services.kit.database import Database
@@ -128,13 +129,20 @@ class Store:
         writes, audit, claims = self._taken()
         if not writes:
             return audit
-        await write.commit(self._connection, writes, audit, claims, self.access)
+        if self._owns(writes):
+            await write.commit(self._connection, writes, audit, claims, self.access)
+        else:
+            async with self._connection.transaction():
+                await self._widen(writes)
+                await write.write_inside(self._connection, writes, audit, claims, self.access)
         return []
 
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
+        writes, audit, claims = self._taken()
         async with self._connection.transaction():
-            await write.write_inside(self._connection, *self._taken(), self.access)
+            await self._widen(writes)
+            await write.write_inside(self._connection, writes, audit, claims, self.access)
             return await look(self._inside())
 
     async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
@@ -142,10 +150,19 @@ class Store:
         transaction = self._connection.transaction()
         await transaction.start()
         try:
+            await self._widen(writes)
             await write.write_inside(self._connection, writes, (), (), self.access)
             return await look(self._inside())
         finally:
             await transaction.rollback()
+
+    def _owns(self, writes: Sequence[Write]) -> bool:
+        return all(version.type in self._stores.owned for version in writes)
+
+    async def _widen(self, writes: Sequence[Write]) -> None:
+        """A commit across owners takes its wider role, for this transaction only (docs/adr/0018)."""
+        if not self._owns(writes):
+            await self._connection.execute(WIDEN)
 
     def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim]]:
         taken = self._writes, self._audit, self._claims
