@@ -12,10 +12,10 @@ UV     := uv==0.13.9
 ARGS   ?=
 ROUNDS ?= 20
 
-.PHONY: help setup demo up test check format soak bench docs lock clean
+.PHONY: help setup demo up test check format soak bench bench-scaling docs lock clean
 
 help: ## 显示本帮助 · show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## 建立 .venv 与 yiyang 命令 · make .venv with the yiyang command in it
 
@@ -45,6 +45,9 @@ soak: $(TOOLS) ## 更久的断电与性质测试 · kill -9 under a longer load,
 
 bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)
 	benchmarks/run.sh $(ARGS)
+
+bench-scaling: $(READY) ## 数据量增大时的检索时延 · search latencies at 1, 10 and 100 times the data
+	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
 	$(BIN)/python -m docs.generate
