@@ -13,6 +13,7 @@ from services.fhir.outcomes import bad_request
 from services.fhir.store.rows import AuditRow, Stored
 from services.kit.caller import Caller
 
+ENTRY: Final = b"x-yiyang-entry"  # the gateway lets no header of such a name in
 _RENDERING: Final = frozenset({"_format", "_pretty"})
 
 
@@ -62,6 +63,11 @@ class FhirRequest:
     @property
     def is_form(self) -> bool:
         return self.header(b"content-type").partition(";")[0].strip() == "application/x-www-form-urlencoded"
+
+    @property
+    def is_entry(self) -> bool:
+        """Of a batch: its URL stands in a body, and this one is between services."""
+        return ENTRY in self._fields
 
     @property
     def if_match(self) -> str | None:

@@ -31,6 +31,7 @@ from services.fhir.interactions.search_all import (
 from services.fhir.interactions.update import conditional_update, update
 from services.fhir.interactions.vread import vread
 from services.fhir.metadata import capabilities
+from services.fhir.national_ids import check_url
 from services.fhir.operations.invoke import invoke
 from services.fhir.outcomes import (
     FhirError,
@@ -138,6 +139,8 @@ class Endpoint:
         now = self._service.clock.now()
         request = FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now)
         service = self._service.seen_by(caller)
+        if query and not request.is_entry:
+            check_url(query)
         try:
             return await handler(request, service)
         except FhirError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from services.fhir.national_ids import masked
 from services.fhir.store.rows import AuditRow, Stored
 from services.fhir.store.shards import new_id, shard_of
 from services.kit.caller import Caller
@@ -44,7 +45,7 @@ def row(  # noqa: PLR0913 - one column each
         id=of.id if of else resource_id,
         version=of.version if of else None,
         patient=patient,
-        query=query,
+        query=masked(query) if query else query,
         shard=shard,
         patients=patients if len(patients) > 1 else None,
     )

@@ -13,7 +13,7 @@ from services.fhir.interactions.vread import vread
 from services.fhir.operations import OPERATIONS
 from services.fhir.outcomes import FhirError, bad_request, forbidden, not_found, operation_outcome, unavailable
 from services.fhir.patch import patch_in_entry
-from services.fhir.request import Answer, FhirRequest
+from services.fhir.request import ENTRY, Answer, FhirRequest
 from services.fhir.scopes import ANY, permissions
 from services.fhir.service import Service
 from services.kit.caller import HEADER, Caller, sign
@@ -75,6 +75,7 @@ def _headers(entry: Entry, kind: str, body: bytes, request: FhirRequest, service
     return [
         (HEADER.encode(), signature.encode()),
         (b"content-type", kind.encode()),
+        (ENTRY, b"1"),
         *((name, value.encode()) for name, value in given if value is not None),
     ]
 

@@ -1,6 +1,7 @@
 """The search-type interaction, by GET and by POST _search: http://hl7.org/fhir/R4/http.html#search"""
 
 from services.fhir.headers import is_strict
+from services.fhir.interactions.sealed import asked
 from services.fhir.interactions.searchset import answer
 from services.fhir.outcomes import unsupported_media
 from services.fhir.request import Answer, FhirRequest
@@ -12,7 +13,7 @@ async def search(request: FhirRequest, service: Service) -> Answer:
     service.check(request.type, "search-type")
     query = parse_search(
         request.type,
-        request.parameters,
+        asked(request, service),
         strict=is_strict(request.prefer),
         base=service.base,
         zone=service.zone,

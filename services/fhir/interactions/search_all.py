@@ -9,6 +9,7 @@ import msgspec
 
 from services.fhir.definitions import compartments, search_parameters
 from services.fhir.headers import is_strict
+from services.fhir.interactions.sealed import asked
 from services.fhir.interactions.search import check_form
 from services.fhir.interactions.searchset import answer
 from services.fhir.outcomes import not_found
@@ -23,7 +24,7 @@ from services.fhir.store.tables import stored_types
 
 async def search_system(request: FhirRequest, service: Service) -> Answer:
     """`_type` names the types; without it every type is searched, by the parameters that all have."""
-    return await _over(dict.fromkeys(_asked(request)), request, service, "")
+    return await _over(dict.fromkeys(_types(request, service)), request, service, "")
 
 
 async def search_system_by_post(request: FhirRequest, service: Service) -> Answer:
@@ -39,12 +40,12 @@ async def search_compartment(request: FhirRequest, service: Service) -> Answer:
         raise not_found("No such compartment, or no type of it", text="没有该分区或该分区不含此类型")
     path = f"{request.type}/{request.id}/{inner}"
     if inner == ANY:
-        asked = [each for each in _asked(request) if each in members]
-        return await _over({each: _inside(request, members, each) for each in asked}, request, service, path)
+        wanted = [each for each in _types(request, service) if each in members]
+        return await _over({each: _inside(request, members, each) for each in wanted}, request, service, path)
     service.check(inner, "search-type")
     query = parse_search(
         inner,
-        request.parameters,
+        asked(request, service),
         strict=is_strict(request.prefer),
         base=service.base,
         zone=service.zone,
@@ -59,8 +60,8 @@ async def search_compartment_by_post(request: FhirRequest, service: Service) -> 
     return await search_compartment(request, service)
 
 
-def _asked(request: FhirRequest) -> list[str]:
-    named = [each for name, value in request.parameters if name == "_type" for each in value.split(",") if each]
+def _types(request: FhirRequest, service: Service) -> list[str]:
+    named = [each for name, value in asked(request, service) if name == "_type" for each in value.split(",") if each]
     if unknown := [each for each in named if each not in stored_types()]:
         raise invalid("_type", f"not a resource type: {unknown[0][:64]}", "不是资源类型")
     return [*dict.fromkeys(named)] or [*stored_types()]
@@ -71,7 +72,7 @@ async def _over(types: Mapping[str, Condition | None], request: FhirRequest, ser
         raise invalid("_type", "no type of this compartment", "该分区不含此类型")
     query = parse_system_search(
         types,
-        request.parameters,
+        asked(request, service),
         strict=is_strict(request.prefer),
         base=service.base,
         zone=service.zone,

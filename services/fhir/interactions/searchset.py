@@ -8,6 +8,7 @@ import msgspec
 
 from services.fhir.bundle import bundle, outcome_entry, search_entry, text
 from services.fhir.interactions.codes import with_codes
+from services.fhir.interactions.sealed import Parameters, asked, sealed
 from services.fhir.outcomes import Issue, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import ANY, READ, SEARCH, permissions
@@ -27,14 +28,14 @@ async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> 
     allowed = await with_codes(_within_scopes(query, request), service)
     page = await service.stores.reading(lambda store: store.search(allowed))
     about = _patients(page, query, request)
-    asked = urlencode(request.parameters)
-    await service.stores.audit_log.record(request.audit("search-type", 200, about=about, query=asked))
+    text = urlencode(asked(request, service))
+    await service.stores.audit_log.record(request.audit("search-type", 200, about=about, query=text))
     entries = [
         *_matches(page, query.view, service.base),
         *(search_entry(_seen(stored, _of_included(query.view)), service.base, "include") for stored in page.included),
         *(outcome_entry(operation_outcome(told)) for told in [_told(query, page)] if told),
     ]
-    return Answer(200, bundle("searchset", entries, links=_links(query, page, service.base), total=page.total))
+    return Answer(200, bundle("searchset", entries, links=_links(query, page, service), total=page.total))
 
 
 def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[str | None]:
@@ -48,10 +49,10 @@ def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[
 def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:
     """Whoever asks by another type's resources learns of them, so that needs a scope too; what is included must be readable."""
     granted = permissions(request.caller.scopes)
-    for asked in types_in(query):
-        if not granted.allow(asked, SEARCH):
+    for named in types_in(query):
+        if not granted.allow(named, SEARCH):
             raise forbidden(
-                f"The token's scopes do not cover {asked}.{SEARCH}; name the types of chained references",
+                f"The token's scopes do not cover {named}.{SEARCH}; name the types of chained references",
                 text="令牌权限不足；请在链式引用中注明类型",
             )
     if granted.allow(ANY, READ) or not (query.includes or query.revincludes or query.inside):
@@ -87,17 +88,18 @@ def _of_included(view: View | None) -> View | None:
     return view if view and view.summary else None
 
 
-def _links(query: SearchQuery, page: Page, base: str) -> list[tuple[str, str]]:
+def _links(query: SearchQuery, page: Page, service: Service) -> list[tuple[str, str]]:
     """The self link lists exactly what was used; the next link is it and a place."""
     path = query.path or query.type
-    own = f"{base}/{path}" if path else base
-    links = [("self", _with(own, query.used))]
+    own = f"{service.base}/{path}" if path else service.base
+    used = sealed(query.used, service.stores.cursor_key)
+    links = [("self", _with(own, used))]
     if page.next is not None:
-        links.append(("next", _with(own, (*query.used, ("_cursor", page.next)))))
+        links.append(("next", _with(own, (*used, ("_cursor", page.next)))))
     return links
 
 
-def _with(url: str, parameters: tuple[tuple[str, str], ...]) -> str:
+def _with(url: str, parameters: Parameters) -> str:
     return f"{url}?{urlencode(parameters, quote_via=quote, safe=_SAFE)}" if parameters else url
 
 
