@@ -82,7 +82,8 @@ async def test_without_a_consent_that_names_recipient_purpose_and_period_nobody_
     home: Fhir, clinic: Fhir
 ) -> None:
     person = await home.created(known_patient())
-    for changes in ({"actor": []}, {"purpose": []}, {"period": {}}, {"type": "deny"}):
+    lacking: tuple[Json, ...] = ({"actor": []}, {"purpose": []}, {"period": {}}, {"type": "deny"})
+    for changes in lacking:
         agreed = consent(clinic, **changes)
         rule = agreed["provision"]["provision"][0]
         agreed["provision"]["provision"] = [{name: value for name, value in rule.items() if value}]

@@ -26,12 +26,16 @@ class Values(Protocol):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """Rows under the alias `name`: of one type, or of the type in their column `type`; `patient` and `shard` where they are bound."""
+    """Rows under the alias `name`: of one type, or of the type in their column `type`; `patient` and `shard` where they are bound.
+
+    `is_alone` tells that few rows are looked at: then the shortest statement is the best one.
+    """
 
     name: str
     type: str | None
     patient: str | None = None
     shard: str | None = None
+    is_alone: bool = False
 
     @property
     def kind(self) -> str:
@@ -108,22 +112,28 @@ def _own_record(row: Subject, sql: Values) -> str:
 
 
 def _reached(row: Subject, sql: Values, *, writing: bool, overriding: bool = False) -> str:
+    """By a basis for the whole record of the one patient, or for each patient of the row by any basis.
+
+    The first is asked once where the patient is bound, and hashed where many rows are looked at.
+    """
     more = (" AND g.may_write" if writing else "") + (" AND g.overrides" if overriding else "")
     holder = _itself(sql) if writing or overriding else _itself_or_supervised(sql)
-    of_all = (
-        f"(SELECT FROM unnest({row.name}.patients) p WHERE NOT {_basis('p', None, row, sql, holder=holder, more=more)})"
-    )
-    many = f"({row.name}.patients IS NOT NULL AND NOT EXISTS {of_all})"
-    if row.type is not None and patient_parameter(row.type) is None:
-        return many
-    if row.patient is None:
-        one = _basis(f"{row.name}.patient", f"{row.name}.shard", row, sql, holder=holder, more=more)
-    else:  # bound: the first part is the same for every row and so asked once
-        whole = _basis(row.patient, row.shard, row, sql, holder=holder, more=more, resources="g.resources IS NULL")
-        named = f"g.resources IS NOT NULL AND {_named(row)}"
-        part = _basis(row.patient, row.shard, row, sql, holder=holder, more=more, resources=named)
-        one = f"({whole} OR {part})"
-    return f"(({row.name}.patients IS NULL AND {one}) OR {many})"
+    each = f"SELECT FROM unnest(coalesce({row.name}.patients, ARRAY[{row.name}.patient])) p"
+    all_of_them = f"NOT EXISTS ({each} WHERE NOT {_basis('p', None, row, sql, holder=holder, more=more)})"
+    if row.is_alone or row.type is None or patient_parameter(row.type) is None:
+        return all_of_them
+    patient, shard = row.patient or f"{row.name}.patient", row.shard or f"{row.name}.shard"
+    whole = _basis(patient, shard, row, sql, holder=holder, more=more, resources="g.resources IS NULL")
+    in_part = f"{row.name}.patients IS NOT NULL OR {_has_part(row, sql)}"
+    return f"(({row.name}.patients IS NULL AND {whole}) OR (({in_part}) AND {all_of_them}))"
+
+
+def _has_part(row: Subject, sql: Values) -> str:
+    """Is there a basis for some resources of the patient?"""
+    own = f"FROM fhir.access_grant g WHERE g.organization = {_organization(sql)} AND g.resources IS NOT NULL"
+    if row.patient:
+        return f"EXISTS (SELECT {own} AND g.patient = {row.patient} AND g.shard = {row.shard})"
+    return f"{row.name}.patient IN (SELECT g.patient {own})"
 
 
 def _basis(

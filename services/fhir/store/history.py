@@ -80,7 +80,7 @@ async def _of_instance(
     text = f"""SELECT * FROM (
       SELECT {_VERSION}, {_SEEN_BY}, NULL::timestamptz AS replaced FROM fhir."{resource_type.lower()}" WHERE id = $1
       UNION ALL SELECT {_VERSION}, {_SEEN_BY}, replaced FROM fhir.history WHERE type = $2 AND id = $1) v
-    WHERE {visible(Subject("v", resource_type), sql)} AND ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
+    WHERE {visible(Subject("v", resource_type, is_alone=True), sql)} AND ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
         SELECT FROM fhir.change c WHERE (c.type, c.at, c.id, c.version) = ($2, v.updated, v.id, v.version) AND c.written >= $3)))
       AND ($4::bigint IS NULL OR version < $4)
       AND ($5::timestamptz IS NULL OR (

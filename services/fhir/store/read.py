@@ -86,7 +86,7 @@ async def _fetch(
     sql = Sql(access)
     there = f"t.id = {sql.bind(resource_id, 'text')}"
     there += f" AND t.shard = {sql.bind(shard, 'bigint')}" if shard is not None else ""
-    predicate = seen(Subject("t", resource_type), sql)
+    predicate = seen(Subject("t", resource_type, is_alone=True), sql)
     if seen is visible:
         text = f"SELECT {columns} FROM {table(resource_type)} t WHERE {there} AND {predicate}"
     else:
@@ -97,7 +97,9 @@ async def _fetch(
 async def many(connection: Any, resource_type: str, ids: Sequence[str], access: Access) -> list[Stored]:
     """The newest versions of those ids that exist, in no order, deletions too."""
     sql = Sql(access)
-    there = f"t.id = ANY({sql.bind(list(ids), 'text[]')}) AND {visible(Subject('t', resource_type), sql)}"
+    there = (
+        f"t.id = ANY({sql.bind(list(ids), 'text[]')}) AND {visible(Subject('t', resource_type, is_alone=True), sql)}"
+    )
     found = await connection.fetch(f"SELECT {_VERSION} FROM {table(resource_type)} t WHERE {there}", *sql.values)
     return [from_record(r, resource_type) for r in found]
 
@@ -127,6 +129,6 @@ async def version(connection: Any, resource_type: str, resource_id: str, number:
         return newest
     sql = Sql(access)
     kind, name, n = sql.bind(resource_type, "text"), sql.bind(resource_id, "text"), sql.bind(number, "bigint")
-    there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type), sql)}"
+    there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type, is_alone=True), sql)}"
     record = await connection.fetchrow(f"SELECT {_VERSION} FROM fhir.history h WHERE {there}", *sql.values)
     return from_record(record, resource_type) if record else None

@@ -292,6 +292,7 @@ access_grant: Final = Table(
     comment="What basis an organization has for a patient, from which resource (`source`), and how far it goes. `shard` is the patient's.",
 )
 Index("access_grant_source", access_grant.c.source)
+Index("access_grant_organization", access_grant.c.organization, access_grant.c.patient)
 
 consent_rule: Final = Table(
     "consent_rule",
