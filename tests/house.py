@@ -109,9 +109,9 @@ def _fields(caller: Caller) -> Json:
 
 
 @asynccontextmanager
-async def in_one_process(database_url: str) -> AsyncIterator[Peers]:
+async def in_one_process(database_url: str, own: ServiceSettings | None = None) -> AsyncIterator[Peers]:
     """Records, referral and care in one process, each under its own database role, as `yiyang up` runs them."""
-    settings = ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
+    settings = own or ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
     databases: list[Database] = []
     apps: dict[str, Any] = {}
     peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})

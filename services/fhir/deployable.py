@@ -23,6 +23,7 @@ from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.store import Stores
+from services.fhir.store.vault import vault_of
 from services.kit.clock import SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
@@ -68,7 +69,8 @@ def _service(
 ) -> Service:
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
-    stores = Stores(database, frozenset(s.type for s in served), AuditLog(database), clock, key)
+    owned = frozenset(s.type for s in served)
+    stores = Stores(database, owned, AuditLog(database), clock, key, vault=vault_of(settings))
     return Service(
         name=name,
         served={s.type: s for s in served},

@@ -1,10 +1,15 @@
-"""Hashes and keys by name: SHA-256 (FIPS 180-4) or SM3 (GB/T 32905), and keys that are derived from one for a purpose each (RFC 5869).
+"""Hashes, ciphers and keys by name: SHA-256 (FIPS 180-4) or SM3 (GB/T 32905), AES or SM4, keys derived for a purpose each (RFC 5869).
 
 https://cryptography.io/en/latest/hazmat/primitives/cryptographic-hashes/
 """
 
+import os
 from typing import Final, Literal
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.hashes import SHA256, SM3, Hash
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -35,3 +40,37 @@ def derived(secret: bytes, purpose: str, length: int = 32) -> bytes:
 def name_of(key: bytes) -> str:
     """Eight characters by which a key is recognised, and that tell nothing about it."""
     return digest("sha256", b"name of a key\0" + key)[:4].hex()
+
+
+CipherName = Literal["aes-256-gcm", "sm4-gcm"]
+NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_KEY_BYTES: Final = {"aes-256-gcm": 32, "sm4-gcm": 16}
+
+
+def cipher_key(name: CipherName, secret: bytes, purpose: str) -> bytes:
+    """A key of the length that the cipher takes: AES-256 (FIPS 197) or SM4 (GB/T 32907), both in GCM."""
+    return derived(secret, f"{purpose} {name}", _KEY_BYTES[name])
+
+
+def encrypt(name: CipherName, key: bytes, text: bytes, bound_to: bytes) -> bytes:
+    """Nonce, cipher text and tag; only together with `bound_to` it can be opened again."""
+    nonce = os.urandom(NONCE_BYTES)
+    worker = Cipher(_cipher(name, key), GCM(nonce)).encryptor()
+    worker.authenticate_additional_data(bound_to)
+    return nonce + worker.update(text) + worker.finalize() + worker.tag
+
+
+def decrypt(name: CipherName, key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
+    """ValueError for what was not encrypted so."""
+    nonce, text, tag = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:-_TAG_BYTES], sealed[-_TAG_BYTES:]
+    try:
+        worker = Cipher(_cipher(name, key), GCM(nonce, tag)).decryptor()
+        worker.authenticate_additional_data(bound_to)
+        return worker.update(text) + worker.finalize()
+    except InvalidTag as error:
+        raise ValueError("not encrypted with this key for this place") from error
+
+
+def _cipher(name: CipherName, key: bytes) -> AES | SM4:
+    return SM4(key) if name == "sm4-gcm" else AES(key)

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kit.caller import split_key
-from services.kit.crypto import HashName
+from services.kit.crypto import CipherName, HashName
 
 MIN_KEY_BYTES = 32
 
@@ -32,7 +32,36 @@ class AuditSettings(BaseSettings):
     ] = 36
 
 
-class ServiceSettings(AuditSettings):
+class IdentifierSettings(BaseSettings):
+    """How identifiers of persons are kept at rest."""
+
+    model_config = SettingsConfigDict(env_prefix="YIYANG_", frozen=True, extra="ignore")
+
+    identifier_key: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=MIN_KEY_BYTES,
+            description="key under which national IDs are encrypted at rest, ≥ 32 bytes; none: they are not. While it is exchanged "
+            "`first,second`: the first encrypts, both open",
+        ),
+    ] = None
+    identifier_cipher: Annotated[CipherName, Field(description="their cipher: aes-256-gcm or sm4-gcm")] = "aes-256-gcm"
+    identifier_systems: Annotated[
+        tuple[str, ...], Field(description="identifier systems whose values are encrypted, as JSON")
+    ] = (
+        "urn:oid:2.16.156.10011.1.3",
+        "urn:oid:2.16.840.1.113883.2.23.1.19.1",
+        "http://NamingSystem.hl7fhir.cn/identityDocument",
+        "urn:oid:2.16.156.10011.1.19",
+    )
+
+    @property
+    def identifier_secrets(self) -> tuple[bytes, ...]:
+        """The key that encrypts, then the others that open; none where nothing is encrypted."""
+        return split_key(self.identifier_key.get_secret_value().encode()) if self.identifier_key else ()
+
+
+class ServiceSettings(AuditSettings, IdentifierSettings):
     """Settings shared by records, referral and care. Every field is an environment variable `YIYANG_<FIELD>`."""
 
     database_url: Annotated[str, Field(description="postgresql://… of the one logical database")]

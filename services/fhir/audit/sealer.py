@@ -3,8 +3,6 @@
 import asyncio
 from typing import Final
 
-import asyncpg
-
 from services.fhir.audit.chain import Block, Sealing, block_of
 from services.fhir.store import audit_chain
 from services.kit.clock import Clock
@@ -31,7 +29,7 @@ class Sealer:
                 sealed = await self.seal()
             except DatabaseUnavailable:
                 pass
-            except asyncpg.PostgresError as error:
+            except Exception as error:  # noqa: BLE001 - the chain waits, and goes on when it can
                 log_failure("audit.unsealed", error)
             if sealed is not None:
                 self._tell(sealed)

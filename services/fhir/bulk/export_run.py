@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from services.fhir.access.access import Access
 from services.fhir.bulk.filters import parse_filters
 from services.fhir.bulk.job import Export, Job, Part
 from services.fhir.bundle import text
 from services.fhir.service import Service
 from services.fhir.store import export, jobs
 from services.fhir.store.history import HistoryQuery
+from services.fhir.store.store import Stores
 
 MAX_FILE: Final = 8_000_000  # characters, about; one resource more ends a file
 _BATCH: Final = 200
@@ -51,7 +51,9 @@ async def _plan(job: Job, worker: str, service: Service) -> None:
 
 async def _write_file(job: Job, part: Part, worker: str, service: Service) -> None:
     async with service.stores.database.connection() as connection:
-        lines, count = await (_deletions(part) if part.kind == "deleted" else _resources(connection, part, service.stores.access))
+        lines, count = await (
+            _deletions(part) if part.kind == "deleted" else _resources(connection, part, service.stores)
+        )
     content = await asyncio.to_thread(compressed, map(str.encode, lines))
     async with service.stores.database.connection() as connection, connection.transaction():
         await jobs.beat(connection, job.id, worker)
@@ -61,15 +63,16 @@ async def _write_file(job: Job, part: Part, worker: str, service: Service) -> No
         await jobs.advance(connection, job.id, part, count, {})
 
 
-async def _resources(connection: Any, part: Part, access: Access) -> tuple[list[str], int]:
+async def _resources(connection: Any, part: Part, stores: Stores) -> tuple[list[str], int]:
     """One resource a line, until the file is large enough or the part is done; and how many versions that were."""
     lines: list[str] = []
     size, place = 0, part.done
     while place < part.total and size < MAX_FILE:
         ids, versions = part.ids[place : place + _BATCH], part.versions[place : place + _BATCH]
-        found = await export.bodies(connection, part.type, ids, versions, access)
-        lines += map(one_line, found)
-        size += sum(map(len, found))
+        found = await export.bodies(connection, part.type, ids, versions, stores.access)
+        bodies = [stores.opened_text(body, part.type, resource_id) for resource_id, body in found]
+        lines += map(one_line, bodies)
+        size += sum(map(len, bodies))
         place += len(ids)
     return lines, place - part.done
 

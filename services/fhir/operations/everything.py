@@ -115,7 +115,7 @@ async def _page(patient: str | None, asked: Asked, after: Place | None, service:
     query = CompartmentQuery(patient, asked.types, asked.count, asked.since, asked.start, asked.end, after)
     async with service.stores.database.connection() as connection:
         found = await compartment(connection, query, service.stores.access)
-    return [((place, stored.id), stored) for place, stored in found]
+    return [((place, stored.id), service.stores.opened(stored)) for place, stored in found]
 
 
 def _unsealed(cursor: str, asked: Asked, service: Service) -> Place:

@@ -36,16 +36,18 @@ async def list_versions(connection: Any, job: Job, export: Export, filters: Filt
     await connection.execute(text, *sql.values)
 
 
-async def bodies(connection: Any, resource_type: str, ids: list[str], versions: list[int], access: Access) -> list[str]:
-    """The texts of those versions, in this order, whether they are current or past, as far as the caller may see them still."""
+async def bodies(
+    connection: Any, resource_type: str, ids: list[str], versions: list[int], access: Access
+) -> list[tuple[str, str]]:
+    """The ids and texts of those versions, in this order, whether they are current or past, as far as the caller may see them still."""
     sql = Sql(access)
     wanted = f"unnest({sql.bind(ids, 'text[]')}, {sql.bind(versions, 'bigint[]')})"
     text = f"""WITH w AS (SELECT * FROM {wanted} WITH ORDINALITY AS w (id, version, n))
-    SELECT n, body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version) WHERE {visible(Subject("t", resource_type), sql)}
-    UNION ALL SELECT n, h.body FROM w
+    SELECT n, w.id, body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version) WHERE {visible(Subject("t", resource_type), sql)}
+    UNION ALL SELECT n, h.id, h.body FROM w
     JOIN fhir.history h ON h.type = {sql.bind(resource_type, "text")} AND h.id = w.id AND h.version = w.version
     WHERE {visible(Subject("h", resource_type), sql)} ORDER BY n"""
-    return [record["body"] for record in await connection.fetch(text, *sql.values) if record["body"]]
+    return [(record["id"], record["body"]) for record in await connection.fetch(text, *sql.values) if record["body"]]
 
 
 def _branch(place: int, resource_type: str, kind: str, export: Export, filters: Filters, sql: Sql) -> str:

@@ -11,20 +11,24 @@ from services.fhir.outcomes import FhirError, Issue
 from services.fhir.store import read
 from services.fhir.store.rows import Stored
 from services.fhir.store.shards import shard_of
+from services.fhir.store.vault import Vault
 
 HOUR = timedelta(hours=1)
 
 
-async def find(connection: Any, key: str) -> Stored | None:
+async def find(connection: Any, key: str, vault: Vault | None) -> Stored | None:
     """The Patient who has the identifier."""
-    sql = "SELECT patient FROM fhir.identity WHERE key = $1 AND shard = $2"
-    patient = await connection.fetchval(sql, key, shard_of(key))
-    return await by_id(connection, patient) if patient else None
+    sql = "SELECT patient FROM fhir.identity WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) LIMIT 1"
+    keys = [key, *(vault.blinded_identity(key) if vault else ())]
+    patient = await connection.fetchval(sql, keys, [shard_of(each) for each in keys])
+    return await by_id(connection, patient, vault) if patient else None
 
 
-async def by_id(connection: Any, patient: str) -> Stored | None:
+async def by_id(connection: Any, patient: str, vault: Vault | None) -> Stored | None:
     found = await read.current(connection, "Patient", patient, SYSTEM)
-    return found if found is not None and not found.is_deleted else None
+    if found is None or found.is_deleted:
+        return None
+    return vault.opened(found) if vault else found
 
 
 async def holders(connection: Any, patient: str, at: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from services.fhir.store.audit_log import Audit
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
+from services.fhir.store.vault import Vault
 from services.kit.clock import Clock
 from services.kit.database import Database
 
@@ -48,7 +49,7 @@ class Store:
         self._fetched: dict[tuple[str, str], Writable] = {}
 
     async def read(self, resource_type: str, resource_id: str) -> Stored | None:
-        return await read.current(self._connection, resource_type, resource_id, self.access)
+        return self._opened(await read.current(self._connection, resource_type, resource_id, self.access))
 
     async def fetch(self, resource_type: str, ids: Sequence[str]) -> None:
         """Read in one round trip what is to be written, for `to_write` and `to_delete` to give it one by one."""
@@ -77,7 +78,8 @@ class Store:
 
     async def _to_write(self, resource_type: str, resource_id: str) -> Writable:
         known = self._fetched.get((resource_type, resource_id))
-        return known or await read.to_write(self._connection, resource_type, resource_id, self.access)
+        found, out = known or await read.to_write(self._connection, resource_type, resource_id, self.access)
+        return self._opened(found), out
 
     async def _check_invisible(self, resource_type: str, resource_id: str) -> None:
         """Who may read and not write is told so; to all others there is nothing."""
@@ -85,31 +87,39 @@ class Store:
             raise forbidden(f"This {resource_type} can only be read here", text="仅可查阅，不可修改")
 
     async def read_many(self, resource_type: str, ids: Sequence[str]) -> list[Stored]:
-        return await read.many(self._connection, resource_type, ids, self.access)
+        found = await read.many(self._connection, resource_type, ids, self.access)
+        return self._all_opened(found)
 
     async def vread(self, resource_type: str, resource_id: str, version: int) -> Stored | None:
-        return await read.version(self._connection, resource_type, resource_id, version, self.access)
+        found = await read.version(self._connection, resource_type, resource_id, version, self.access)
+        return self._opened(found)
 
     async def search(self, query: SearchQuery) -> search.Page:
-        return await search.search(self._connection, query, self._stores.cursor_key, self.access)
+        if (vault := self._stores.vault) is None:
+            return await search.search(self._connection, query, self._stores.cursor_key, self.access)
+        asked = vault.blinded_query(query)
+        page = await search.search(self._connection, asked, self._stores.cursor_key, self.access)
+        matches, included = (tuple(map(vault.opened, found)) for found in (page.matches, page.included))
+        return msgspec.structs.replace(page, matches=matches, included=included)
 
     async def turn(self, key: str) -> Claim:
         """To be asked for before one looks whether what the key names is there."""
         return Claim(key, await read.turn(self._connection, key))
 
     async def history(self, query: history.HistoryQuery) -> history.Versions:
-        return await history.history(self._connection, query, self.access)
+        versions = await history.history(self._connection, query, self.access)
+        return msgspec.structs.replace(versions, found=self._all_opened(versions.found))
 
     def put(self, version: Write) -> Stored:
         """Add a version of an own type to the commit."""
         if version.type not in self._stores.owned:
             raise UnownedTypeError(version.type)
-        self._writes.append(version)
+        self._writes.append(self._sealed(version))
         return stored(version)
 
     def put_prepared(self, version: Write) -> Stored:
         """Add a version that its owner has validated and prepared (`interactions/prepare.py`)."""
-        self._writes.append(version)
+        self._writes.append(self._sealed(version))
         return stored(version)
 
     def claim(self, *claims: Claim) -> None:
@@ -151,10 +161,19 @@ class Store:
         await transaction.start()
         try:
             await self._widen(writes)
-            await write.write_inside(self._connection, writes, (), (), self.access)
+            await write.write_inside(self._connection, [*map(self._sealed, writes)], (), (), self.access)
             return await look(self._inside())
         finally:
             await transaction.rollback()
+
+    def _sealed(self, version: Write) -> Write:
+        return version if self._stores.vault is None else self._stores.vault.sealed(version)
+
+    def _opened(self, found: Stored | None) -> Stored | None:
+        return found and self._stores.opened(found)
+
+    def _all_opened(self, found: list[Stored]) -> list[Stored]:
+        return found if self._stores.vault is None else [*map(self._stores.opened, found)]
 
     def _owns(self, writes: Sequence[Write]) -> bool:
         return all(version.type in self._stores.owned for version in writes)
@@ -194,6 +213,7 @@ class Stores(msgspec.Struct, frozen=True):
     clock: Clock
     cursor_key: bytes
     access: Access = NOBODY
+    vault: Vault | None = None
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     doors: WeakValueDictionary[str, asyncio.Lock] = msgspec.field(default_factory=WeakValueDictionary)
 
@@ -205,6 +225,13 @@ class Stores(msgspec.Struct, frozen=True):
         """The same tables as far as this caller may know; page links are this caller's alone."""
         key = _own_key(self.cursor_key, access.organization, access.person)
         return msgspec.structs.replace(self, access=access, cursor_key=key)
+
+    def opened(self, stored: Stored) -> Stored:
+        """A version with what is encrypted at rest as it was sent; for those who read past a Store (docs/adr/0021)."""
+        return stored if self.vault is None else self.vault.opened(stored)
+
+    def opened_text(self, body: str, resource_type: str, resource_id: str) -> str:
+        return body if self.vault is None else self.vault.opened_text(body, f"{resource_type}/{resource_id}")
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
         async with self.database.connection() as connection:

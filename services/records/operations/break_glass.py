@@ -62,11 +62,13 @@ async def _patient(inputs: Inputs, request: FhirRequest, service: Service) -> St
         raise invalid("patient", "either a reference or a strong identifier system|value", "须提供患者引用或证件号码")
     if name:
         resource_id = name.removeprefix("Patient/")
-        found = await service.stores.reading(lambda store: store.run(registration.by_id, resource_id))
+        found = await service.stores.reading(
+            lambda store: store.run(registration.by_id, resource_id, service.stores.vault)
+        )
     else:
         system, _, value = (stated or "").partition("|")
         key = identity(system, value) or ""
-        found = await service.stores.reading(lambda store: store.run(registration.find, key))
+        found = await service.stores.reading(lambda store: store.run(registration.find, key, service.stores.vault))
     if found is None:
         await service.stores.audit_log.record(request.audit("break-glass", 404))
         raise not_found("No such Patient", text="未找到该患者")

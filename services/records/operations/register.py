@@ -47,7 +47,7 @@ async def register(request: FhirRequest, service: Service) -> Answer:
     await service.stores.reading(
         lambda store: store.run(registration.check_attempts, request.caller.organization, request.at, MAX_WRONG)
     )
-    known = await service.stores.reading(lambda store: store.run(registration.find, stated.key))
+    known = await service.stores.reading(lambda store: store.run(registration.find, stated.key, service.stores.vault))
     if known is not None and not same_person(stated.patient, _body(known)):
         known = None
         if stated.creates:
