@@ -11,8 +11,9 @@ CODE   := $(wildcard services gateway yiyang migrations tests benchmarks docs)
 UV     := uv==0.13.9
 ARGS   ?=
 ROUNDS ?= 20
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test check format soak bench bench-scaling docs lock clean
+.PHONY: help setup demo up test test-long check format soak bench bench-scaling docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,10 @@ up: $(READY) ## 启动网关与全部服务 · run the gateway and every service
 	$(BIN)/yiyang up $(ARGS)
 
 test: $(TOOLS) ## 运行测试 · run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not long" $(PARALLEL) $(ARGS)
+
+test-long: $(TOOLS) ## 较久的测试：断电、并发、越权 · kill -9, races between processes, leaks, real clients
+	$(BIN)/python -m pytest -m long $(PARALLEL) $(ARGS)
 
 check: $(TOOLS) ## 静态检查：格式、类型、导入契约 · lint, format, types, import contracts
 	$(BIN)/ruff check $(CODE)

@@ -13,6 +13,8 @@ from fhirclient.server import FHIRNotFoundException, FHIRServer, FHIRUnauthorize
 from tests.builders import batch, create, entry, observation, patient, transaction, urn
 from tests.clients.conftest import SCOPES, Entrance
 
+pytestmark = pytest.mark.long
+
 
 def connected(entrance: Entrance, **settings: str) -> FHIRClient:
     client = FHIRClient({"app_id": entrance.name, "api_base": entrance.base, "scope": SCOPES, **settings})

@@ -10,6 +10,8 @@ from fhirpy.base.exceptions import MultipleResourcesFound, OperationOutcome, Res
 from tests.builders import batch, create, entry, observation, patient, transaction, urn
 from tests.clients.conftest import Entrance
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def client(entrance: Entrance) -> SyncFHIRClient:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.clients.conftest import Entrance
 
+pytestmark = pytest.mark.long
+
 FOLDER: Final = Path(__file__).with_name("node")
 LOCK: Final = FOLDER / "package-lock.json"
 INSTALLED: Final = FOLDER / "node_modules" / ".package-lock.json"  # npm writes it last

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from tests.builders import patient
 from tests.e2e.servers import Server, descendants, running, wait_until, yiyang
+
+pytestmark = pytest.mark.long
 
 CLIENT: Final = "loader"
 LINES: Final = 4000

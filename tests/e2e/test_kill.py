@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from tests.builders import care_plan, create, observation, patient, service_request, transaction, urn
 from tests.e2e.servers import Server, descendants, running, wait_until, yiyang
+
+pytestmark = pytest.mark.long
 
 CLIENT: Final = "loader"
 SYSTEM: Final = "http://example.org/load"

@@ -5,10 +5,13 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.servers import Server, wait_until, yiyang
 from yiyang.postgres.folders import Folders
 from yiyang.process import command_line
+
+pytestmark = pytest.mark.long
 
 ORGANIZATION = "Organization/hospital-1"
 

@@ -10,11 +10,15 @@ import time
 from random import Random
 from typing import Final
 
+import pytest
+
 from services.kit.caller import Caller
 from services.kit.peers import Peers
 from tests.house import Fhir
 from tests.leak.probes import Probes
 from tests.leak.world import World
+
+pytestmark = pytest.mark.long
 
 REQUESTS: Final = 20_000
 SECONDS: Final = float(os.environ.get("YIYANG_SOAK", "0")) or 45.0

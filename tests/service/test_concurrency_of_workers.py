@@ -20,6 +20,8 @@ from tests.builders import create, entry, observation, patient, transaction
 from tests.e2e.servers import Server, running, yiyang
 from tests.house import FHIR_JSON, Response
 
+pytestmark = pytest.mark.long
+
 Json = dict[str, Any]
 SOAK: Final = max(1, int(float(os.environ.get("YIYANG_SOAK", "1"))))
 ROUNDS: Final = 200 * SOAK
