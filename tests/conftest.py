@@ -1,4 +1,4 @@
-"""The database of a test run, found or started once, and emptied after each test that asks for it.
+"""The database of a test run, found or started once, and emptied for each test that asks for it.
 
 TEST_DATABASE_URL names one; else a container where an engine has the image; else the embedded cluster.
 YIYANG_TEST_DATABASE=embedded goes straight to the last.
@@ -7,7 +7,7 @@ YIYANG_TEST_DATABASE=embedded goes straight to the last.
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,10 +46,10 @@ def database_url(database_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def clean_database(database_url: str) -> AsyncIterator[str]:
-    """The database, without the rows of this test when it is over."""
-    yield database_url
+async def clean_database(database_url: str) -> str:
+    """The database, without the rows of the tests before."""
     await _empty(database_url)
+    return database_url
 
 
 async def _empty(url: str) -> None:

@@ -156,7 +156,7 @@ async def test_another_patient_is_never_brought_along(fhir: Fhir) -> None:
 
 async def test_bad_requests_are_told(fhir: Fhir) -> None:
     reference, *_ = await an_elder(fhir)
-    assert_outcome(await fhir.get("/Patient/nobody/$everything"), 404, "not-found")
+    assert_outcome(await fhir.get("/Patient/never-there/$everything"), 404, "not-found")
     assert_outcome(await fhir.get(f"/{reference}/$everything?_count=0"), 400, "value")
     assert_outcome(await fhir.get(f"/{reference}/$everything?_sort=date"), 400, "not-supported")
     assert_outcome(await fhir.get(f"/{reference}/$everything?_cursor=forged"), 400, "value")

@@ -134,7 +134,7 @@ async def test_if_match_is_honoured(fhir: Fhir) -> None:
 
 
 async def test_what_is_not_there_cannot_be_patched(fhir: Fhir) -> None:
-    assert_outcome(await patch(fhir, "/Patient/nobody", GENDER), 404, "not-found")
+    assert_outcome(await patch(fhir, "/Patient/never-there", GENDER), 404, "not-found")
     stored = await fhir.created(patient())
     await fhir.delete(f"/Patient/{stored['id']}")
     assert_outcome(await patch(fhir, f"/Patient/{stored['id']}", GENDER), 410, "deleted")
