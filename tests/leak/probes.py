@@ -10,6 +10,7 @@ from tests.leak.world import CODES, World
 
 Json = dict[str, Any]
 Match = Callable[[Thing], bool]
+OK = 200
 SEARCHED = ("Patient", "Observation", "Condition", "Encounter", "Task", "Consent", "Appointment", "Provenance", "Group")
 
 
@@ -25,7 +26,7 @@ class Probes:
             (30, self.search), (14, self.read), (8, self.included), (6, self.paged), (5, self.history), (4, self.vread),
             (4, self.everything), (4, self.in_a_batch), (3, self.type_history), (3, self.update), (3, self.remove),
             (3, self.by_criteria), (2, self.patch), (2, self.refer_to), (2, self.by_reference), (2, self.meta), (2, self.create_if_none),
-            (2, self.sorted_and_counted),
+            (2, self.sorted_and_counted), (4, self.in_a_compartment), (4, self.over_types), (2, self.in_a_transaction),
         )  # fmt: skip
 
     async def one(self) -> None:
@@ -140,6 +141,29 @@ class Probes:
                 expected |= _attesting(seen, matches | expected)
         assert self._listed(answer, "include") == expected, (who, way, self._listed(answer, "include") ^ expected)
 
+    async def in_a_compartment(self, who: Who) -> None:
+        """http://hl7.org/fhir/R4/search.html#searchcontexts"""
+        patient, kind = (
+            self.random.choice(self.world.patients),
+            self.random.choice(("Observation", "Condition")),
+        )
+        answer = await self.call(who, "GET", f"/Patient/{patient}/{kind}?_count=1000")
+        expected = {n for n, t in self.model.seen(who).items() if t.type == kind and patient in t.patients}
+        found = self._listed(answer, "match")
+        assert found == expected, (who, patient, kind, answer.status_code, found ^ expected)
+
+    async def over_types(self, who: Who) -> None:
+        """http://hl7.org/fhir/R4/search.html#all"""
+        answer = await self.call(
+            who, "GET", "?_type=Observation,Condition,Encounter,Consent&_count=1000&_total=accurate"
+        )
+        assert answer.status_code == OK, answer.text
+        expected = {
+            n for n, t in self.model.seen(who).items() if t.type in ("Observation", "Condition", "Encounter", "Consent")
+        }
+        assert self._listed(answer, "match") == expected, (who, self._listed(answer, "match") ^ expected)
+        assert answer.json()["total"] == len(expected)
+
     def _condition(self, who: Who) -> tuple[str, str, Match]:
         seen = self.model.seen(who)
         patient, code = f"Patient/{self.random.choice(self.world.patients)}", self.random.choice(CODES)
@@ -249,6 +273,12 @@ class Probes:
         }
         answer = await self.call(who, "POST", "/", transaction(entry("POST", "Basic", body)))
         assert answer.status_code == 412, (who, patient, answer.text)
+
+    async def in_a_transaction(self, who: Who) -> None:
+        thing = self.thing()
+        answer = await self.call(who, "POST", "/", transaction(entry("GET", thing.name)))
+        expected = (410 if thing.is_deleted else OK) if self.model.sees(who, thing) else 404
+        assert answer.status_code == expected, (who, thing, answer.text)
 
     async def in_a_batch(self, who: Who) -> None:
         things = [self.thing() for _ in range(5)]
