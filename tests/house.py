@@ -23,6 +23,10 @@ KEY: Final = "0123456789abcdef-a-key-for-tests-only"
 FHIR_JSON: Final = "application/fhir+json"
 HIS: Final = Caller("his", "hospital", None, ("system/*.cruds",), "TREAT", "request-1", "jti-1")
 
+REFUSAL: Final = 400
+REFUSED: Final[list[str]] = []
+"""What was answered instead of what was asked for, since somebody looked last (tests/service/conftest.py)."""
+
 Json = dict[str, Any]
 _PATIENT: Final = re.compile(r"\bPatient/([A-Za-z0-9.-]{1,64})(?![A-Za-z0-9.-])")
 
@@ -97,7 +101,10 @@ class Fhir:
         answer = await self.peers.call(
             service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body
         )
-        return Response(answer.status, answer.headers, answer.body)
+        response = Response(answer.status, answer.headers, answer.body)
+        if response.status_code >= REFUSAL:
+            REFUSED.append(f"{response.headers} {response.text}")
+        return response
 
 
 def _type_of(path: str) -> str:

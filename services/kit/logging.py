@@ -43,14 +43,14 @@ def log_failure(event: str, error: BaseException, **fields: Unpack[Fields]) -> N
 def configure(level: str = "info") -> None:
     """Send every log line of this process to stderr as JSON; the loggers of libraries keep to warnings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     _LOGGER.setLevel(level.upper())
 
 
-class _JsonLines(logging.Formatter):
+class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
