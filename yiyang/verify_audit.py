@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     seen = arguments.head or (read_head(kept.read_text(encoding="ascii")) if kept.exists() else None)
     with database(arguments) as url:
         verified = asyncio.run(_verify(url, seal_of(arguments), seen))
-    if verified.head is not None:
+    if verified.head is not None and kept.parent.is_dir():  # a container has no data folder
         _keep(kept, verified.head)
     told = f"{verified.blocks} blocks, {verified.rows} rows, {verified.pruned} pruned, {verified.foreign} blocks of another key"
     print(f"审计链完整 · the audit is whole: {told}")
