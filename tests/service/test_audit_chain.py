@@ -178,9 +178,15 @@ async def test_what_is_over_is_pruned_and_the_chain_still_holds(database: Databa
         assert await audit_retention.prune(connection, in_a_year, 6, 36, BY) == 0
     verified = await check(database)
     assert (verified.rows, verified.pruned) == (1, 3)
+    assert [e["interaction"] for e in await waiting(database)] == ["audit-prune"]
     async with database.connection() as connection:
         assert await audit_retention.prune(connection, in_a_year + timedelta(days=800), 6, 36, BY) == 1
     assert (await check(database)).pruned == 4
+
+
+async def waiting(database: Database) -> Any:
+    async with database.connection() as connection:
+        return await connection.fetch("SELECT interaction FROM fhir.audit WHERE interaction = 'audit-prune'")
 
 
 async def test_a_forged_record_of_pruning_is_seen(database: Database, chain: Verified) -> None:

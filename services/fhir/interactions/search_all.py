@@ -4,6 +4,7 @@ http://hl7.org/fhir/R4/http.html#search and http://hl7.org/fhir/R4/compartmentde
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -21,9 +22,11 @@ from services.fhir.search.refusals import invalid
 from services.fhir.service import Service
 from services.fhir.store.tables import stored_types
 
+_ONLY_BY_NAME: Final = frozenset({"AuditEvent"})  # the audit has no index of what all types have in common
+
 
 async def search_system(request: FhirRequest, service: Service) -> Answer:
-    """`_type` names the types; without it every type is searched, by the parameters that all have."""
+    """`_type` names the types; without it every type but the audit is searched, by the parameters that all have."""
     return await _over(dict.fromkeys(_types(request, service)), request, service, "")
 
 
@@ -64,7 +67,7 @@ def _types(request: FhirRequest, service: Service) -> list[str]:
     named = [each for name, value in asked(request, service) if name == "_type" for each in value.split(",") if each]
     if unknown := [each for each in named if each not in stored_types()]:
         raise invalid("_type", f"not a resource type: {unknown[0][:64]}", "不是资源类型")
-    return [*dict.fromkeys(named)] or [*stored_types()]
+    return [*dict.fromkeys(named)] or [each for each in stored_types() if each not in _ONLY_BY_NAME]
 
 
 async def _over(types: Mapping[str, Condition | None], request: FhirRequest, service: Service, path: str) -> Answer:

@@ -5,8 +5,13 @@ from typing import Any, Final
 
 from services.fhir.audit.chain import Block, Sealing
 from services.fhir.audit.retention import Pruned, check_months, signed
+from services.fhir.audit.row import row
 from services.fhir.store import audit_chain
+from services.fhir.store.rows import AuditRow
+from services.fhir.store.write import AUDIT_INSERT, encode_audit
+from services.kit.caller import Caller
 
+_OPERATOR: Final = Caller("yiyang-cli", "", None, (), "HOPERAT", "audit-prune", "")
 _COLUMNS: Final = "number, at, through, lasting_through, algorithm, key, mac"
 _THROUGH: Final = """SELECT coalesce(max(number), 0) FROM fhir.audit_block
 WHERE sealed < $1::timestamptz - make_interval(months => $2)"""
@@ -38,7 +43,14 @@ async def prune(connection: Any, now: datetime, months: int, lasting_months: int
                 f"INSERT INTO fhir.audit_prune ({_COLUMNS}) VALUES ({places})",
                 *(getattr(told, name.strip()) for name in _COLUMNS.split(",")),
             )
+            await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit([_remembered(told)]))
         return count
+
+
+def _remembered(told: Pruned) -> AuditRow:
+    """That rows are gone stands in the audit too."""
+    query = f"through={told.through}&lasting-through={told.lasting_through}"
+    return row(told.at, _OPERATOR, "audit-prune", 200, None, None, query=query)
 
 
 def _over(block: Block, lasting_through: int, before: Pruned | None) -> list[str]:
