@@ -102,8 +102,8 @@ async def test_bad_input_is_told(fhir: Fhir, body: Json, code: str) -> None:
 
 
 async def test_what_is_not_there_has_no_meta(fhir: Fhir) -> None:
-    assert_outcome(await fhir.get("/Patient/nobody/$meta"), 404, "not-found")
-    assert_outcome(await fhir.post("/Patient/nobody/$meta-add", parameters(tag=[{"code": "a"}])), 404, "not-found")
+    assert_outcome(await fhir.get("/Patient/never-there/$meta"), 404, "not-found")
+    assert_outcome(await fhir.post("/Patient/never-there/$meta-add", parameters(tag=[{"code": "a"}])), 404, "not-found")
     stored = await fhir.created(patient())
     await fhir.delete(f"/Patient/{stored['id']}")
     assert_outcome(await fhir.get(f"/Patient/{stored['id']}/$meta"), 410, "deleted")

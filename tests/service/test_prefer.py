@@ -86,7 +86,7 @@ async def test_head_is_get_without_a_body(fhir: Fhir) -> None:
         got, head = await fhir.get(path), await fhir.call("HEAD", path)
         assert (head.status_code, head.content) == (200, b""), path
         assert head.headers.keys() == got.headers.keys()
-    assert (await fhir.call("HEAD", "/Patient/nobody")).status_code == 404
+    assert (await fhir.call("HEAD", "/Patient/never-there")).status_code == 404
 
 
 async def test_an_answer_is_kept_by_nobody_between(fhir: Fhir) -> None:
