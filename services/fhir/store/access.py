@@ -117,23 +117,20 @@ def _reached(row: Subject, sql: Values, *, writing: bool, overriding: bool = Fal
     The first is asked once where the patient is bound, and hashed where many rows are looked at.
     """
     more = (" AND g.may_write" if writing else "") + (" AND g.overrides" if overriding else "")
-    holder = _itself(sql) if writing or overriding else _itself_or_supervised(sql)
+    is_narrow = row.is_alone or row.patient is not None
+    holder = _itself(sql) if writing or overriding else _itself_or_supervised(sql, is_narrow=is_narrow)
     each = f"SELECT FROM unnest(coalesce({row.name}.patients, ARRAY[{row.name}.patient])) p"
     all_of_them = f"NOT EXISTS ({each} WHERE NOT {_basis('p', None, row, sql, holder=holder, more=more)})"
     if row.is_alone or row.type is None or patient_parameter(row.type) is None:
         return all_of_them
     patient, shard = row.patient or f"{row.name}.patient", row.shard or f"{row.name}.shard"
     whole = _basis(patient, shard, row, sql, holder=holder, more=more, resources="g.resources IS NULL")
-    in_part = f"{row.name}.patients IS NOT NULL OR {_has_part(row, sql)}"
-    return f"(({row.name}.patients IS NULL AND {whole}) OR (({in_part}) AND {all_of_them}))"
-
-
-def _has_part(row: Subject, sql: Values) -> str:
-    """Is there a basis for some resources of the patient?"""
-    own = f"FROM fhir.access_grant g WHERE g.organization = {_organization(sql)} AND g.resources IS NOT NULL"
-    if row.patient:
-        return f"EXISTS (SELECT {own} AND g.patient = {row.patient} AND g.shard = {row.shard})"
-    return f"{row.name}.patient IN (SELECT g.patient {own})"
+    of_one = f"({row.name}.patients IS NULL AND {whole})"
+    if row.patient is not None:
+        return f"({of_one} OR {all_of_them})"
+    # of many rows few are of several patients, or of one of whom only single resources are shown
+    part = f"SELECT g.patient FROM fhir.access_grant g WHERE g.organization = {_organization(sql)} AND g.resources IS NOT NULL"
+    return f"({of_one} OR (({row.name}.patients IS NOT NULL OR {row.name}.patient IN ({part})) AND {all_of_them}))"
 
 
 def _basis(
@@ -196,13 +193,15 @@ def _itself(sql: Values) -> str:
     return f"g.organization = {_organization(sql)}"
 
 
-def _itself_or_supervised(sql: Values) -> str:
+def _itself_or_supervised(sql: Values, *, is_narrow: bool) -> str:
+    """Where the patient is named, its few holders are looked at; else the bases of all these holders are fetched by their index."""
     organization, at = _organization(sql), _at(sql)
-    supervised = f"SELECT s.supervised FROM fhir.supervision s WHERE s.lead = {organization} AND s.begins <= {at} AND s.ends > {at}"
-    return (
-        f'g.organization = ANY(ARRAY(SELECT {organization} COLLATE "C" UNION ALL {supervised})) '
-        f"AND (g.founds OR g.organization = {organization})"
-    )
+    members = f"FROM fhir.supervision s WHERE s.lead = {organization} AND s.begins <= {at} AND s.ends > {at}"
+    if is_narrow:
+        supervised = f"EXISTS (SELECT {members} AND s.supervised = g.organization)"
+        return f"(g.organization = {organization} OR (g.founds AND {supervised}))"
+    holders = f'ARRAY(SELECT {organization} COLLATE "C" UNION ALL SELECT s.supervised {members})'
+    return f"g.organization = ANY({holders}) AND (g.founds OR g.organization = {organization})"
 
 
 def _organization(sql: Values) -> str:
