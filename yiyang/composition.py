@@ -62,7 +62,7 @@ def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastA
 
 def _pools(size: int) -> Iterable[tuple[str, int]]:
     """Connections of one process: most of the types are of records, and so most of the requests."""
-    return ((name, size if name == "records" else max(2, size // 4)) for name in (*SERVICES, GATEWAY))
+    return ((name, size if name == "records" else max(1, size // 4)) for name in (*SERVICES, GATEWAY))
 
 
 def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:

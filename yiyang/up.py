@@ -30,7 +30,7 @@ WATCH_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 60
 KEEP_ALIVE_SECONDS: Final = 65  # longer than the usual proxy in front keeps its side
 MAX_DEFAULT_WORKERS: Final = 4
-POOL_SIZE: Final = 8  # per worker
+POOL_SIZE: Final = 8  # of records, per worker; the other three pools have a quarter of it each (yiyang/composition.py)
 CONNECTIONS: Final = 64  # of all workers, within PostgreSQL's default of 100
 
 
@@ -157,7 +157,7 @@ def _tell_workers(arguments: Namespace, url: str, port: int) -> None:
     """Settings reach the workers by their environment, which only this user reads."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(arguments.host, arguments.host)  # noqa: S104 - compared, not bound
     os.environ.setdefault("YIYANG_PUBLIC_BASE", f"http://{host}:{port}/fhir")
-    os.environ.setdefault("YIYANG_POOL_SIZE", str(max(1, min(POOL_SIZE, CONNECTIONS // arguments.workers))))
+    os.environ.setdefault("YIYANG_POOL_SIZE", str(max(1, min(POOL_SIZE, CONNECTIONS * 4 // (7 * arguments.workers)))))
     os.environ["YIYANG_DATABASE_URL"] = url
     os.environ["YIYANG_AUDIT_KEY"] = installation(arguments).audit_key()
     os.environ["YIYANG_INTERNAL_KEY"] = installation(arguments).internal_key()
