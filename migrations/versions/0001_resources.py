@@ -207,7 +207,12 @@ def create_resource_table(name: str, timeline: str | None, dates: list[str]) -> 
     lexemes = [text("array_to_tsvector(strings)"), text("array_to_tsvector(words)")]
     op.create_index(f"{name}_strings", name, lexemes, schema=SCHEMA, postgresql_using="gin")
     if timeline is not None:
-        keys = [text("patient"), *([text(f'"{timeline}_lo" DESC NULLS LAST')] if timeline else []), text("id")]
+        keys = [
+            text("patient"),
+            text("shard"),
+            *([text(f'"{timeline}_lo" DESC NULLS LAST')] if timeline else []),
+            text("id"),
+        ]
         op.create_index(f"{name}_patient", name, keys, schema=SCHEMA, postgresql_where=text("NOT deleted"))
 
 

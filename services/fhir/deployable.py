@@ -18,11 +18,13 @@ from services.fhir.bulk.worker import Worker
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
+from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
 from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.store import Stores
+from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
 from services.kit.clock import SystemClock
 from services.kit.database import Database, role_of
@@ -51,8 +53,10 @@ def create_service(
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
-    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer)
-    app.router.routes.extend(fhir_routes(service))
+    learner = Learner(own_database, service.clock)
+    reindexer = Reindexer(service, learner) if "SearchParameter" in service.served else None
+    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer, reindexer)
+    app.router.routes.extend(fhir_routes(service, learner))
     _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app
@@ -70,7 +74,7 @@ def _service(
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
     owned = frozenset(s.type for s in served)
-    stores = Stores(database, owned, AuditLog(database), clock, key, vault=vault_of(settings))
+    stores = Stores(database, owned, AuditLog(database), clock, key, ReadsTogether(database), vault=vault_of(settings))
     return Service(
         name=name,
         served={s.type: s for s in served},
@@ -93,9 +97,9 @@ def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
 
 
 @asynccontextmanager
-async def _lifespan(database: Database | None, worker: Worker | None, sealer: Sealer | None) -> AsyncIterator[None]:
-    """Beside their requests the owner of Patient works on bulk jobs too, the owner of AuditEvent on the chain."""
-    working = [asyncio.create_task(each.forever()) for each in (worker, sealer) if each]
+async def _lifespan(database: Database | None, *workers: Worker | Sealer | Reindexer | None) -> AsyncIterator[None]:
+    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, of SearchParameter on the index."""
+    working = [asyncio.create_task(each.forever()) for each in workers if each]
     yield
     for task in working:
         task.cancel()

@@ -9,7 +9,7 @@ from services.fhir.store.rows import Stored
 
 async def read(request: FhirRequest, service: Service) -> Answer:
     service.check(request.type, "read")
-    stored = await service.stores.reading(lambda store: store.read(request.type, request.id))
+    stored = await service.stores.read(request.type, request.id)
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("read", status, of=stored))
     if stored is None:

@@ -18,6 +18,7 @@ from services.fhir.store.audit_log import Audit
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
+from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import Vault
 from services.kit.clock import Clock
 from services.kit.database import Database
@@ -212,6 +213,7 @@ class Stores(msgspec.Struct, frozen=True):
     audit_log: Audit
     clock: Clock
     cursor_key: bytes
+    reads: ReadsTogether
     access: Access = NOBODY
     vault: Vault | None = None
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
@@ -232,6 +234,11 @@ class Stores(msgspec.Struct, frozen=True):
 
     def opened_text(self, body: str, resource_type: str, resource_id: str) -> str:
         return body if self.vault is None else self.vault.opened_text(body, f"{resource_type}/{resource_id}")
+
+    async def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        """The newest version, as `Store.read` gives it; reads that meet leave together."""
+        stored = await self.reads.read(resource_type, resource_id, self.access)
+        return stored if stored is None else self.opened(stored)
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
         async with self.database.connection() as connection:
@@ -284,6 +291,9 @@ class _OpenStores(Stores, frozen=True, kw_only=True):
     """The same to a reader, but inside the transaction that `store` holds open."""
 
     store: Store
+
+    async def read(self, resource_type: str, resource_id: str) -> Stored | None:
+        return await self.store.read(resource_type, resource_id)
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
         return await work(self.store)

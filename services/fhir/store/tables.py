@@ -91,7 +91,14 @@ def resource_table(resource_type: str) -> Table:
     Index(f"{name}_strings", *lexemes, postgresql_using="gin")
     if patient_parameter(resource_type) not in (None, "_id"):
         timeline = [table.c[f"{timeline_column(resource_type)}_lo"].desc().nulls_last()] if dates else []
-        Index(f"{name}_patient", table.c.patient, *timeline, table.c.id, postgresql_where=text("NOT deleted"))
+        Index(
+            f"{name}_patient",
+            table.c.patient,
+            table.c.shard,
+            *timeline,
+            table.c.id,
+            postgresql_where=text("NOT deleted"),
+        )
     return table
 
 
@@ -347,4 +354,20 @@ registration_attempt: Final = Table(
     Column("request", Text, nullable=False),
     PrimaryKeyConstraint("organization", "at", "request", "shard", name="registration_attempt_pkey"),
     comment="Statements of Patient/$register that were wrong, which are limited. `shard` is the hash of the organization.",
+)
+
+reindex: Final = Table(
+    "reindex",
+    metadata,
+    Column("parameter", _BYTEWISE, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("after", _BYTEWISE, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("created", _INSTANT, nullable=False),
+    PrimaryKeyConstraint("parameter", "type", "shard", name="reindex_pkey"),
+    comment="How far the resources of a type are indexed by a stored SearchParameter, up to the id `after`. `shard` is the parameter's.",
 )
