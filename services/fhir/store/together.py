@@ -1,4 +1,4 @@
-"""Reads by id that meet leave together, as audit rows do: one statement for all that one caller asks of a type (docs/adr/0022).
+"""Reads by id that meet leave together, as audit rows do: one statement for all that one caller asks of a type (docs/adr/0023).
 
 While one is under way, further reads of the same type by the same caller gather. A read alone goes out at once, with its shard. What a read
 costs is mostly the message to PostgreSQL and back, two wake-ups of a process: at 16 connections on two cores 2.9 k reads/s were sent alone.
