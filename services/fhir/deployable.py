@@ -18,6 +18,7 @@ from services.fhir.bulk.worker import Worker
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
+from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
 from services.fhir.served import ServedType
 from services.fhir.service import Service
@@ -52,8 +53,10 @@ def create_service(
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
-    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer)
-    app.router.routes.extend(fhir_routes(service))
+    learner = Learner(own_database, service.clock)
+    reindexer = Reindexer(service, learner)
+    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer, reindexer)
+    app.router.routes.extend(fhir_routes(service, learner))
     _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app
@@ -94,9 +97,9 @@ def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
 
 
 @asynccontextmanager
-async def _lifespan(database: Database | None, worker: Worker | None, sealer: Sealer | None) -> AsyncIterator[None]:
-    """Beside their requests the owner of Patient works on bulk jobs too, the owner of AuditEvent on the chain."""
-    working = [asyncio.create_task(each.forever()) for each in (worker, sealer) if each]
+async def _lifespan(database: Database | None, *workers: Worker | Sealer | Reindexer | None) -> AsyncIterator[None]:
+    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, each on the index of its types."""
+    working = [asyncio.create_task(each.forever()) for each in workers if each]
     yield
     for task in working:
         task.cancel()

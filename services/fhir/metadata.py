@@ -5,18 +5,18 @@ http://hl7.org/fhir/R4/capabilitystatement.html
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from services.fhir.definitions import compartments, search_parameters
+from services.fhir.definitions import compartments
 from services.fhir.headers import FHIR_JSON
 from services.fhir.interactions.owners import with_all_types
 from services.fhir.operations import Operation, operations_of, system_operations
 from services.fhir.patch import PATCH_TYPES
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parameters import searchable_parameters
+from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.targets import reference_targets
 from services.fhir.served import ServedType
 from services.fhir.service import Service
@@ -125,7 +125,7 @@ def _resource(served: ServedType) -> dict[str, Any]:
     }
 
 
-@cache
+@remembered
 def _referring(resource_type: str) -> tuple[str, ...]:
     """The references, of all types, that can point to this one."""
     return tuple(

@@ -42,6 +42,7 @@ from services.fhir.outcomes import (
     unauthorized,
     unavailable,
 )
+from services.fhir.reindexing import Learner
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.kit.caller import HEADER, Caller, CallerRefusedError, verify
@@ -89,16 +90,17 @@ _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 _NOBODY: Final = Caller("", "", None, (), "", "", "")
 
 
-def fhir_routes(service: Service) -> list[Route]:
-    return [Route(path, Endpoint(methods, service)) for path, methods in FHIR_ROUTES]
+def fhir_routes(service: Service, learner: Learner) -> list[Route]:
+    return [Route(path, Endpoint(methods, service, learner)) for path, methods in FHIR_ROUTES]
 
 
 class Endpoint:
     """One path and its methods, as an ASGI app."""
 
-    def __init__(self, methods: Mapping[str, Handler], service: Service) -> None:
+    def __init__(self, methods: Mapping[str, Handler], service: Service, learner: Learner) -> None:
         self._methods = methods
         self._service = service
+        self._learner = learner
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = await read_body(receive)
@@ -136,6 +138,8 @@ class Endpoint:
             raise not_found("No path holds U+0000", text="没有这个地址")
         if handler not in OTHER_MEDIA:
             check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
+        if handler not in PUBLIC:
+            await self._learner.fresh()
         now = self._service.clock.now()
         request = FhirRequest(scope["method"], scope["path_params"], query, fields, body, caller, now)
         service = self._service.seen_by(caller)

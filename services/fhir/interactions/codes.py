@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.fhir.definitions import search_parameters
 from services.fhir.outcomes import FhirError, bad_request
 from services.fhir.search.query import (
     All,
@@ -23,6 +22,7 @@ from services.fhir.search.query import (
     TokenValue,
     UriValue,
 )
+from services.fhir.search.registry import search_parameters
 from services.fhir.search.targets import implied_systems
 from services.fhir.service import Service
 from services.fhir.store.store import Stores

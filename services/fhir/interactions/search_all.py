@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from services.fhir.definitions import compartments, search_parameters
+from services.fhir.definitions import compartments
 from services.fhir.headers import is_strict
 from services.fhir.interactions.sealed import asked
 from services.fhir.interactions.search import check_form
@@ -19,6 +19,7 @@ from services.fhir.scopes import ANY
 from services.fhir.search.parse import parse_search, parse_system_search
 from services.fhir.search.query import AnyOf, Condition, Match, ReferenceValue
 from services.fhir.search.refusals import invalid
+from services.fhir.search.registry import search_parameters
 from services.fhir.service import Service
 from services.fhir.store.tables import stored_types
 

@@ -11,6 +11,7 @@ from services.fhir.operations.everything import everything
 from services.fhir.operations.expand import expand
 from services.fhir.operations.export import export
 from services.fhir.operations.import_ import import_
+from services.fhir.operations.index_status import index_status
 from services.fhir.operations.lookup import lookup
 from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
@@ -39,6 +40,7 @@ _ALL: Final = (
     Operation("expand",        f"{_R4}/ValueSet-expand",             ("type", "instance"),           ("ValueSet",),   expand),
     Operation("validate-code", f"{_R4}/ValueSet-validate-code",      ("type", "instance"),           ("ValueSet",),   validate_code),
     Operation("translate",     f"{_R4}/ConceptMap-translate",        ("type", "instance"),           ("ConceptMap",), translate),
+    Operation("index-status",  f"{_OURS}/SearchParameter-index-status", ("instance",),               ("SearchParameter",), index_status),
     Operation("export",        f"{_BULK}/export",                    ("system",),                    (),              export,      letters=""),
     Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters=""),
     Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters=""),

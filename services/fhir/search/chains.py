@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from services.fhir.definitions import SearchParameter, resource_types, search_parameters
+from services.fhir.definitions import SearchParameter, resource_types
 from services.fhir.outcomes import FhirError
 from services.fhir.search.query import Chain, Condition, Has
 from services.fhir.search.refusals import invalid
+from services.fhir.search.registry import search_parameters
 from services.fhir.search.targets import reference_targets, refers_by_canonical
 
 Parse = Callable[[str, str], Condition | None]

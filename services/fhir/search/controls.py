@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, cast
 
-from services.fhir.definitions import search_parameters, type_definition
+from services.fhir.definitions import type_definition
 from services.fhir.search.query import SortKey, View
 from services.fhir.search.refusals import invalid, too_many, unsupported
+from services.fhir.search.registry import search_parameters
 
 MAX_COUNT: Final = 1000
 MAX_SORT_KEYS: Final = 20

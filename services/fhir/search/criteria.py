@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.fhir.definitions import SearchParameter, search_parameters
+from services.fhir.definitions import SearchParameter
 from services.fhir.search.chains import leads_on, parse_chain, parse_has
 from services.fhir.search.composites import Component
 from services.fhir.search.escapes import split, unescape
@@ -16,6 +16,7 @@ from services.fhir.search.modifiers import parse_modified
 from services.fhir.search.parameters import answered, composite_parameters
 from services.fhir.search.query import CompositeValue, Condition, Has, Match, Missing, TokenValue, Value
 from services.fhir.search.refusals import invalid, too_many, unsupported
+from services.fhir.search.registry import is_being_indexed, search_parameters
 from services.fhir.search.values import Reading, parse_value
 
 MAX_VALUES: Final = 200
@@ -61,7 +62,7 @@ def parse_condition(  # noqa: PLR0911 - one for each kind
     code, colon, modifier = name.partition(":")
     parameter = search_parameters(resource_type).get(code)
     if parameter is None:
-        return _list(name, text) if name == "_list" else None
+        return _unknown(resource_type, name, text)
     if name == "_filter":
         return _filter(resource_type, text, settings, depth)
     if code not in answered(resource_type):
@@ -96,6 +97,12 @@ def _filter(resource_type: str, text: str, settings: Settings, depth: int) -> Co
         return parse_leaf(test, Reading("_filter", kind, parameter, None, settings.base, settings.zone, settings.now))
 
     return parse_filter(text, lambda test: parse_test(resource_type, test, leaf, parse_chain))
+
+
+def _unknown(resource_type: str, name: str, text: str) -> Condition | None:
+    if is_being_indexed(resource_type, name.partition(":")[0]):
+        raise unsupported(name, "still being indexed; see its $index-status", "正在建立索引，请查看其 $index-status")
+    return _list(name, text) if name == "_list" else None
 
 
 def _list(name: str, text: str) -> Condition:

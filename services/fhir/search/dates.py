@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.fhir.search.row import DateIndex, Row
+from services.fhir.search.row import DateIndex, QuantityIndex, Row
 from services.fhir.search.walk import Sink
 
 Range = tuple[datetime, datetime]
@@ -15,6 +16,7 @@ Range = tuple[datetime, datetime]
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 _YEAR, _MONTH, _DAY, _MINUTE, _SECOND = 4, 7, 10, 16, 19  # lengths of a text without its zone
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAP_SECOND = ":60"
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
 _ZONE = re.compile(r"(Z|[+-]\d\d:\d\d)$")
@@ -117,3 +119,21 @@ def _add(parameter: str, found: Range, dates: dict[str, DateIndex]) -> None:
         return
     index.each = [*(index.each or [(index.lo, index.hi)]), found]
     index.lo, index.hi = min(index.lo, found[0]), max(index.hi, found[1])
+
+
+def as_quantities(parameter: str, sink: Sink[Row]) -> Sink[Row]:
+    """Index the dates of a parameter that has no columns as numbers of microseconds, the end left out."""
+
+    def numbers(value: Any, row: Row) -> None:
+        inner = Row(row.base, row.zone)
+        sink(value, inner)
+        row.quantities += [
+            QuantityIndex(parameter, microseconds(d.lo), microseconds(d.hi)) for d in inner.dates.values()
+        ]
+
+    return numbers
+
+
+def microseconds(moment: datetime) -> Decimal:
+    """Give the time since 1970, exactly."""
+    return Decimal((moment - _EPOCH) // timedelta(microseconds=1))

@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from services.fhir.definitions import SearchParameter, resource_types, search_parameters
+from services.fhir.definitions import SearchParameter, resource_types
 from services.fhir.search.query import Include
 from services.fhir.search.refusals import invalid, unsupported
+from services.fhir.search.registry import search_parameters
 from services.fhir.search.targets import reference_targets
 
 ANY: Final = "*"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
-from functools import cache
 from typing import Any
 
 from services.fhir.definitions import SearchParameter
@@ -20,6 +19,7 @@ from services.fhir.search.parameters import (
     patient_reference,
 )
 from services.fhir.search.paths import Branch, branches
+from services.fhir.search.registry import remembered
 from services.fhir.search.row import (
     NOTHING_INSIDE,
     CompositeIndex,
@@ -89,7 +89,11 @@ _SINKS: Mapping[tuple[str, str], Callable[[str], Sink[Row]]] = {
 }
 
 
-@cache
+def can_index(search_type: str, fhir_type: str) -> bool:
+    return (search_type, fhir_type) in _SINKS
+
+
+@remembered
 def index(resource_type: str, base: str = "", zone: tzinfo | None = None) -> Callable[[Json], IndexRow]:
     """Give a function from a valid resource to its index row.
 
@@ -151,8 +155,11 @@ def _walks(resource_type: str) -> tuple[dict[str, list[Sink[Row]]], list[Walk]]:
     """Sort the walks by the property that they start with, so that absent elements cost nothing."""
     by_property: dict[str, list[Sink[Row]]] = {}
     whole: list[Walk] = []
+    columns = {each.code for each in date_parameters(resource_type)}
     for parameter, branch in indexed_branches(resource_type):
         sink = _SINKS[parameter.type, branch.type](parameter.code)
+        if parameter.type == "date" and parameter.code not in columns:
+            sink = dates.as_quantities(parameter.code, sink)
         if start := bind_value(branch.steps, sink):
             by_property.setdefault(start[0], []).append(start[1])
         else:

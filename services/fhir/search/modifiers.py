@@ -6,11 +6,12 @@ from typing import Final, cast
 
 import msgspec
 
-from services.fhir.definitions import SearchParameter, resource_types, search_parameters
+from services.fhir.definitions import SearchParameter, resource_types
 from services.fhir.search.escapes import split, unescape
 from services.fhir.search.paths import branches
 from services.fhir.search.query import Condition, Match, Modifier, OfTypeValue, StringValue, UriValue, Value
 from services.fhir.search.refusals import invalid, unsupported
+from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.strings import normalize
 from services.fhir.search.targets import reference_targets, refers_by_canonical
 from services.fhir.search.values import Reading, parse_token, parse_value
@@ -110,7 +111,7 @@ def _hierarchy_of_references(reading: Reading, modifier: str, texts: Sequence[st
     return Match(parameter.code, "reference", cast("Modifier", modifier), values)
 
 
-@cache
+@remembered
 def parent_parameter(resource_type: str) -> str | None:
     """Name the parameter by which a resource of the type names the one it is part of."""
     parameters = search_parameters(resource_type)

@@ -7,17 +7,18 @@ from typing import Any
 
 import msgspec
 
+from services.fhir import definitions
 from services.fhir.definitions import (
     Element,
     SearchParameter,
     patient_compartment,
     property_of,
-    search_parameters,
     type_definition,
 )
 from services.fhir.references import relative
 from services.fhir.search.composites import Component, components_of
 from services.fhir.search.paths import branches
+from services.fhir.search.registry import custom_parameters, remembered, search_parameters
 from services.fhir.search.walk import Field
 
 _INDEXED = frozenset({"string", "token", "reference", "uri", "date", "number", "quantity", "special"})
@@ -34,14 +35,22 @@ class DateParameter(msgspec.Struct, frozen=True):
 
 
 @cache
-def indexed_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
-    parameters = search_parameters(resource_type).values()
+def r4_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
+    """Give R4's own indexed parameters, for which the tables are made."""
+    parameters = definitions.search_parameters(resource_type).values()
     return tuple(
         each for each in parameters if each.type in _INDEXED and each.expression and each.code not in _IN_THE_ROW_ITSELF
     )
 
 
-@cache
+@remembered
+def indexed_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
+    """Give R4's and the learnt ones, those too that cannot be searched by yet."""
+    custom = (each for each in custom_parameters(resource_type) if each.type != "composite")
+    return (*r4_parameters(resource_type), *custom)
+
+
+@remembered
 def answered(resource_type: str) -> frozenset[str]:
     """Name the parameters that some element of the type, or its row, answers."""
     return frozenset(each.code for each in searchable_parameters(resource_type))
@@ -50,19 +59,20 @@ def answered(resource_type: str) -> frozenset[str]:
 def searchable_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
     """Give what a search of the type understands: the indexed ones, and those that are columns of every row."""
     own = [each for each in search_parameters(resource_type).values() if each.code in _IN_THE_ROW_ITSELF]
-    return (*own, *indexed_parameters(resource_type), *composite_parameters(resource_type))
+    found = (*own, *indexed_parameters(resource_type), *composite_parameters(resource_type))
+    return tuple(each for each in found if each.code in search_parameters(resource_type))
 
 
 @cache
 def date_parameters(resource_type: str) -> tuple[DateParameter, ...]:
-    dates = (parameter for parameter in indexed_parameters(resource_type) if parameter.type == "date")
+    dates = (parameter for parameter in r4_parameters(resource_type) if parameter.type == "date")
     return tuple(DateParameter(each.code, each.code.replace("-", "_"), _repeats(each, resource_type)) for each in dates)
 
 
-@cache
+@remembered
 def composite_parameters(resource_type: str) -> dict[SearchParameter, tuple[Component, ...]]:
     """Give the composites of a type with their parts."""
-    parameters = search_parameters(resource_type).values()
+    parameters = [*definitions.search_parameters(resource_type).values(), *custom_parameters(resource_type)]
     by_url = {each.url: each for each in parameters}
     composites = {each: components_of(each, by_url) for each in parameters if each.type == "composite"}
     return {each: components for each, components in composites.items() if components}
@@ -88,7 +98,7 @@ def patient_parameters(resource_type: str) -> frozenset[str]:
     if own is None or own == "_id":
         return frozenset({own} if own else ())
     element = _single_reference(own, resource_type)
-    codes = (each.code for each in indexed_parameters(resource_type) if each.type == "reference")
+    codes = (each.code for each in r4_parameters(resource_type) if each.type == "reference")
     return frozenset(code for code in codes if _single_reference(code, resource_type) == element)
 
 

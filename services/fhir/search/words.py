@@ -14,8 +14,8 @@ from services.fhir.definitions import type_definition
 from services.fhir.search.strings import normalize
 
 NARRATIVE: Final = "~"  # marks a word of the narrative, for `_text`
-MAX_WORDS: Final = 10_000
-MAX_LETTERS: Final = 40
+MAX_WORDS: Final = 5_000  # with the longest of letters they are under 1 MB, the most that a tsvector holds
+MAX_LETTERS: Final = 48
 
 Json = dict[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.access import Access
-from services.fhir.definitions import search_parameters
 from services.fhir.search.includes import ANY
 from services.fhir.search.keys import canonical_key, text_key
 from services.fhir.search.query import Include, SearchQuery
+from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.targets import reference_targets, refers_by_canonical
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
@@ -129,7 +129,7 @@ def _stored() -> frozenset[str]:
     return frozenset(stored_types())
 
 
-@cache
+@remembered
 def _references(resource_type: str) -> dict[str, tuple[str, ...]]:
     """The reference parameters of a type, each with the types that it can point to."""
     parameters = search_parameters(resource_type).values()

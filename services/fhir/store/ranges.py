@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
+from services.fhir.search.dates import microseconds
 from services.fhir.search.index import date_parameters
 from services.fhir.search.query import DateValue, Match, Missing, NearValue, NumberValue, QuantityValue, Value
 from services.fhir.store.statement import Rows, Sql
@@ -35,13 +36,13 @@ def any_of(values: Sequence[Value], clause: Callable[[Value], str]) -> str:
 
 
 def clause(condition: Match, rows: Rows, sql: Sql) -> str:
-    if condition.type == "date":
+    if condition.type == "date" and condition.parameter in _columns(rows.type):
         return any_of(condition.values, lambda v: _date(condition.parameter, v, rows, sql))
     return any_of(condition.values, lambda v: _entry(condition.parameter, v, rows, sql))
 
 
 def present(condition: Missing, rows: Rows, sql: Sql) -> str:
-    if condition.type == "date":
+    if condition.type == "date" and condition.parameter in _columns(rows.type):
         return f'{rows.name}."{_columns(rows.type)[condition.parameter][0]}_lo" IS NOT NULL'
     return f"EXISTS (SELECT FROM {_entries(rows)} WHERE q.p = {sql.bind(condition.parameter, 'text')})"
 
@@ -75,9 +76,13 @@ def _as_date(value: Value) -> DateValue:
 
 def compare_dates(wanted: DateValue, lo: str, hi: str, sql: Sql) -> str:
     """`lo` and `hi` are the resource's half-open range, `start` and `end` the search's."""
-    template = _DATE_PREFIXES[wanted.prefix]
-    start = sql.bind(wanted.lo, "timestamptz") if "{start}" in template else ""
-    end = sql.bind(wanted.hi, "timestamptz") if "{end}" in template else ""
+    return _compare_ranges(wanted.prefix, lo, hi, (wanted.lo, wanted.hi), "timestamptz", sql)
+
+
+def _compare_ranges(prefix: str, lo: str, hi: str, wanted: tuple[object, object], kind: str, sql: Sql) -> str:
+    template = _DATE_PREFIXES[prefix]
+    start = sql.bind(wanted[0], kind) if "{start}" in template else ""
+    end = sql.bind(wanted[1], kind) if "{end}" in template else ""
     return template.format(lo=lo, hi=hi, start=start, end=end)
 
 
@@ -98,6 +103,9 @@ def among(value: Value, entries: str, sql: Sql) -> str:
 def _compare(value: Value, sql: Sql) -> str:
     if isinstance(value, NearValue):
         return _near(value, sql)
+    if isinstance(value, DateValue):  # a parameter without columns of its own: search/dates.py, as_quantities
+        wanted = microseconds(value.lo), microseconds(value.hi)
+        return _compare_ranges(value.prefix, "q.lo", "q.hi", wanted, "numeric", sql)
     if not isinstance(value, NumberValue | QuantityValue):
         raise TypeError(type(value).__name__)
     if isinstance(value, QuantityValue) and value.dimension is not None:

@@ -43,15 +43,15 @@ def _order(key: SortKey, rows: Rows) -> Order:
         return Order(rows.updated, "timestamptz", key.descending, unique=True)
     pick, name = "max" if key.descending else "min", rows.name
     match key.type:
-        case "date":
-            return Order(f'{name}."{_date_column(rows.type, key)}"', "timestamptz", key.descending)
+        case "date" if column := _date_column(rows.type, key):
+            return Order(f'{name}."{column}"', "timestamptz", key.descending)
         case "string":
             return Order(
                 f"(SELECT {pick}(s) FROM unnest({name}.strings) s WHERE starts_with(s, {_quoted(string_key(key.parameter, ''))}))",
                 "text",
                 key.descending,
             )
-        case "number" | "quantity":
+        case "number" | "quantity" | "date":
             return Order(
                 f"(SELECT {pick}(coalesce(q.v, q.lo)) FROM jsonb_to_recordset({name}.quantities) AS q (p text, lo numeric, v numeric) WHERE q.p = {_quoted(key.parameter)})",
                 "numeric",
@@ -63,9 +63,11 @@ def _order(key: SortKey, rows: Rows) -> Order:
             )
 
 
-def _date_column(resource_type: str, key: SortKey) -> str:
-    """The start of a period; of repeated ones the last end descending."""
-    parameter = next(d for d in date_parameters(resource_type) if d.code == key.parameter)
+def _date_column(resource_type: str, key: SortKey) -> str | None:
+    """The start of a period; of repeated ones the last end descending. None for a parameter without columns of its own."""
+    parameter = next((d for d in date_parameters(resource_type) if d.code == key.parameter), None)
+    if parameter is None:
+        return None
     return f"{parameter.column}_{'hi' if key.descending and parameter.repeats else 'lo'}"
 
 

@@ -355,3 +355,19 @@ registration_attempt: Final = Table(
     PrimaryKeyConstraint("organization", "at", "request", "shard", name="registration_attempt_pkey"),
     comment="Statements of Patient/$register that were wrong, which are limited. `shard` is the hash of the organization.",
 )
+
+reindex: Final = Table(
+    "reindex",
+    metadata,
+    Column("parameter", _BYTEWISE, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("after", _BYTEWISE, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("created", _INSTANT, nullable=False),
+    PrimaryKeyConstraint("parameter", "type", "shard", name="reindex_pkey"),
+    comment="How far the resources of a type are indexed by a stored SearchParameter, up to the id `after`. `shard` is the parameter's.",
+)
