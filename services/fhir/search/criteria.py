@@ -22,15 +22,26 @@ from services.fhir.search.values import Reading, parse_value
 MAX_VALUES: Final = 200
 MAX_CONDITIONS: Final = 200
 MAX_DEPTH: Final = 10
+_BY_TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})
 
 
 class Budget:
-    """How much one search may still ask for: each condition counts, for every type that a chain may lead to."""
+    """How much one search asks for: each condition counts, for every type that a chain may lead to.
 
-    __slots__ = ("conditions",)
+    `names_codes` tells that some condition names a value set or a place in a code system.
+    """
+
+    __slots__ = ("conditions", "names_codes", "values")
 
     def __init__(self) -> None:
         self.conditions = MAX_CONDITIONS
+        self.values = 0
+        self.names_codes = False
+
+    def note(self, match: Match) -> Match:
+        self.values += len(match.values)
+        self.names_codes |= match.type == "token" and match.modifier in _BY_TERMINOLOGY
+        return match
 
     def spend(self) -> None:
         self.conditions -= 1
@@ -71,12 +82,16 @@ def parse_condition(  # noqa: PLR0911 - one for each kind
         return Missing(code, parameter.type, _boolean(name, text))
     reading = Reading(name, resource_type, parameter, None, settings.base, settings.zone, settings.now)
     if colon:
-        return parse_modified(reading, modifier, _alternatives(name, text))
-    if parameter.type == "composite":
-        components = composite_parameters(resource_type)[parameter]
-        values = tuple(_composite(part, components, reading) for part in _alternatives(name, text))
-        return Match(code, "composite", None, values)
-    return Match(code, parameter.type, None, tuple(parse_value(part, reading) for part in _alternatives(name, text)))
+        return settings.budget.note(parse_modified(reading, modifier, _alternatives(name, text)))
+    values = _values(parameter, _alternatives(name, text), reading)
+    return settings.budget.note(Match(code, parameter.type, None, values))
+
+
+def _values(parameter: SearchParameter, texts: list[str], reading: Reading) -> tuple[Value, ...]:
+    if parameter.type != "composite":
+        return tuple([parse_value(each, reading) for each in texts])
+    components = composite_parameters(reading.resource_type)[parameter]
+    return tuple([_composite(each, components, reading) for each in texts])
 
 
 def _unindexed(name: str, parameter: SearchParameter, text: str) -> Condition:
@@ -94,7 +109,9 @@ def _filter(resource_type: str, text: str, settings: Settings, depth: int) -> Co
             return None
         if parameter.type == "composite" and test.operator == "eq":
             return parse_condition(kind, code, test.value, settings, depth)
-        return parse_leaf(test, Reading("_filter", kind, parameter, None, settings.base, settings.zone, settings.now))
+        reading = Reading("_filter", kind, parameter, None, settings.base, settings.zone, settings.now)
+        found = parse_leaf(test, reading)
+        return settings.budget.note(found) if isinstance(found, Match) else found
 
     return parse_filter(text, lambda test: parse_test(resource_type, test, leaf, parse_chain))
 

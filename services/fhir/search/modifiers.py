@@ -9,7 +9,7 @@ import msgspec
 from services.fhir.definitions import SearchParameter, resource_types
 from services.fhir.search.escapes import split, unescape
 from services.fhir.search.paths import branches
-from services.fhir.search.query import Condition, Match, Modifier, OfTypeValue, StringValue, UriValue, Value
+from services.fhir.search.query import Match, Modifier, OfTypeValue, StringValue, UriValue, Value
 from services.fhir.search.refusals import invalid, unsupported
 from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.strings import normalize
@@ -20,7 +20,7 @@ _PARTS_OF_OF_TYPE: Final = 3
 _PARENTS: Final = ("partof", "part-of")
 
 
-def parse_modified(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def parse_modified(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     """Raise FhirError 400 for a modifier that the parameter does not take."""
     parameter = reading.parameter
     if parameter.type == "reference" and modifier in resource_types():
@@ -31,7 +31,7 @@ def parse_modified(reading: Reading, modifier: str, texts: Sequence[str]) -> Con
     return parse(reading, modifier, texts)
 
 
-def _of_type(reading: Reading, target: str, texts: Sequence[str]) -> Condition:
+def _of_type(reading: Reading, target: str, texts: Sequence[str]) -> Match:
     """`subject:Patient=1`"""
     if target not in reference_targets(reading.resource_type, reading.parameter):
         raise invalid(reading.name, f"the reference never points to {target}", "该引用不会指向此资源类型")
@@ -39,12 +39,12 @@ def _of_type(reading: Reading, target: str, texts: Sequence[str]) -> Condition:
     return Match(reading.parameter.code, "reference", None, tuple(parse_value(each, narrowed) for each in texts))
 
 
-def _same_values(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def _same_values(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     values = tuple(parse_value(each, reading) for each in texts)
     return Match(reading.parameter.code, reading.parameter.type, cast("Modifier", modifier), values)
 
 
-def _text(reading: Reading, _: str, texts: Sequence[str]) -> Condition:
+def _text(reading: Reading, _: str, texts: Sequence[str]) -> Match:
     """The words beside a code are strings of their own."""
     values = [StringValue(plain, normalize(plain)) for plain in map(unescape, texts)]
     if not all(value.normalized for value in values):
@@ -52,7 +52,7 @@ def _text(reading: Reading, _: str, texts: Sequence[str]) -> Condition:
     return Match(f"{reading.parameter.code}:text", "string", None, tuple(values))
 
 
-def _identifier_of_type(reading: Reading, _: str, texts: Sequence[str]) -> Condition:
+def _identifier_of_type(reading: Reading, _: str, texts: Sequence[str]) -> Match:
     if "Identifier" not in _types_of(reading.parameter, reading.resource_type):
         raise unsupported(reading.name, "only identifiers have a type", "该修饰符只用于标识")
     parts = [[unescape(part) for part in split(text, "|")] for text in texts]
@@ -61,25 +61,25 @@ def _identifier_of_type(reading: Reading, _: str, texts: Sequence[str]) -> Condi
     return Match(f"{reading.parameter.code}:of-type", "token", None, tuple(OfTypeValue(*each) for each in parts))
 
 
-def _identifier(reading: Reading, _: str, texts: Sequence[str]) -> Condition:
+def _identifier(reading: Reading, _: str, texts: Sequence[str]) -> Match:
     """`subject:identifier=system|value`: the identifier beside the reference, not that of the resource."""
     values = tuple(parse_token(each, reading) for each in texts)
     return Match(f"{reading.parameter.code}:identifier", "token", None, values)
 
 
-def _value_set(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def _value_set(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     values = tuple(UriValue(unescape(each)) for each in texts)
     return Match(reading.parameter.code, "token", cast("Modifier", modifier), values)
 
 
-def _hierarchy_of_codes(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def _hierarchy_of_codes(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     values = tuple(parse_token(each, reading) for each in texts)
     if any(not value.system or value.code is None for value in values):
         raise invalid(reading.name, "the value is system|code", "格式应为 系统|代码")
     return Match(reading.parameter.code, "token", cast("Modifier", modifier), values)
 
 
-def _hierarchy_of_uris(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def _hierarchy_of_uris(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     uris = [unescape(each) for each in texts]
     if modifier == "below":
         return Match(reading.parameter.code, "uri", "below", tuple(UriValue(uri) for uri in uris))
@@ -99,7 +99,7 @@ def _ancestors(uri: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def _hierarchy_of_references(reading: Reading, modifier: str, texts: Sequence[str]) -> Condition:
+def _hierarchy_of_references(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
     """Where resources of a type lie inside each other, such as locations; a canonical is below its url and its version."""
     parameter = reading.parameter
     if refers_by_canonical(parameter.expression, reading.resource_type):
@@ -126,7 +126,7 @@ def _types_of(parameter: SearchParameter, resource_type: str) -> frozenset[str]:
     return frozenset(branch.type for branch in branches(parameter.expression, resource_type))
 
 
-_MODIFIERS: Final[Mapping[tuple[str, str], Callable[[Reading, str, Sequence[str]], Condition]]] = {
+_MODIFIERS: Final[Mapping[tuple[str, str], Callable[[Reading, str, Sequence[str]], Match]]] = {
     ("string", "exact"): _same_values,
     ("string", "contains"): _same_values,
     ("token", "not"): _same_values,

@@ -18,7 +18,7 @@ from services.fhir.search.controls import (
 from services.fhir.search.criteria import Budget, Settings, parse_condition
 from services.fhir.search.dates import default_zone
 from services.fhir.search.includes import parse_include, parse_revinclude
-from services.fhir.search.query import Condition, Match, SearchQuery, matches_in
+from services.fhir.search.query import Condition, SearchQuery
 from services.fhir.search.refusals import invalid, too_many, unknown, unsupported
 
 MAX_PARAMETERS: Final = 100
@@ -30,7 +30,6 @@ _SINGLE: Final = frozenset({"_count", "_total", "_summary", "_elements", "_conta
 _INCLUDES: Final = frozenset({"_include", "_revinclude"})
 _CONTROLS: Final = _PASSED_OVER | _SINGLE | _INCLUDES | {"_sort"}
 _NOT_SUPPORTED: Final = frozenset({"_query", "_score", "_type"})
-_CODES: Final = frozenset({"in", "not-in", "above", "below"})
 
 Item = tuple[str, str]
 
@@ -61,7 +60,7 @@ def parse_search(
         conditions,
         used=_used(used, ignored, controls),
         ignored=ignored,
-        needs_codes=any(map(_needs_codes, matches_in(conditions))),
+        needs_codes=settings.budget.names_codes,
         **controls,
     )
 
@@ -81,7 +80,8 @@ def parse_system_search(
     """
     used = _given(items)
     criteria = [item for item in used if item[0] != "_type"]
-    found, ignored = _conditions([*types], criteria, _settings(now, base, zone), strict=strict)
+    settings = _settings(now, base, zone)
+    found, ignored = _conditions([*types], criteria, settings, strict=strict)
     conditions = {t: (*found[t], *((within,) if within else ())) for t, within in types.items()}
     controls = _controls([*types], criteria)
     return SearchQuery(
@@ -89,7 +89,7 @@ def parse_system_search(
         types=tuple(conditions.items()),
         used=_used(used, ignored, controls),
         ignored=ignored,
-        needs_codes=any(_needs_codes(m) for each in conditions.values() for m in matches_in(each)),
+        needs_codes=settings.budget.names_codes,
         **controls,
     )
 
@@ -142,22 +142,17 @@ def _conditions(
     for name, value in used:
         if _is_control(name):
             continue
-        found = [(each, parse_condition(each, name, value, settings)) for each in types]
-        lacking = next((each for each, condition in found if condition is None), None)
-        if lacking is None:
-            for each, condition in found:
+        found = [parse_condition(each, name, value, settings) for each in types]
+        if None not in found:
+            for each, condition in zip(types, found, strict=True):
                 conditions[each].append(condition)  # type: ignore[arg-type]  # none is lacking
         elif strict:
-            raise unknown(name, lacking)
+            raise unknown(name, types[found.index(None)])
         else:
             ignored[name] = None
-    if sum(len(match.values) for each in conditions.values() for match in matches_in(each)) > MAX_VALUES_IN_ALL:
+    if settings.budget.values > MAX_VALUES_IN_ALL:
         raise too_many("values", "取值", MAX_VALUES_IN_ALL)
     return conditions, tuple(ignored)
-
-
-def _needs_codes(match: Match) -> bool:
-    return match.type == "token" and match.modifier in _CODES
 
 
 def _used(items: Sequence[Item], ignored: Sequence[str], controls: Mapping[str, Any]) -> tuple[Item, ...]:

@@ -1,11 +1,12 @@
 """Number and quantity values: http://hl7.org/fhir/R4/search.html#quantity"""
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from services.fhir.search.row import QuantityIndex, Row
 from services.fhir.search.walk import Sink
-from services.fhir.ucum import UCUM, Unit, canonical
+from services.fhir.ucum import UCUM, canonical
 from services.fhir.ucum import unit as ucum_unit
 
 INFINITY = Decimal("Infinity")
@@ -92,10 +93,13 @@ def _add(parameter: str, ends: tuple[Decimal, Decimal], unit: dict[str, Any], ro
     system, code = unit.get("system"), unit.get("code")
     entry = QuantityIndex(parameter, *ends, system, code, unit.get("unit"))
     if system == UCUM and code is not None and (of := ucum_unit(code)):
-        entry.dimension, entry.base_lo = of.dimension, in_base_units(ends[0], of)
-        entry.base_hi = entry.base_lo if ends[0] == ends[1] else in_base_units(ends[1], of)
+        entry.dimension, entry.base_lo = of.dimension, in_base_units(ends[0], code)
+        entry.base_hi = entry.base_lo if ends[0] == ends[1] else in_base_units(ends[1], code)
     row.quantities.append(entry)
 
 
-def in_base_units(value: Decimal, of: Unit) -> Decimal:
-    return canonical(value, of) if value.is_finite() else value
+@lru_cache(maxsize=8192)
+def in_base_units(value: Decimal, code: str) -> Decimal:
+    """Give the value as it is where the code is no unit of UCUM; one resource states the same measure several times."""
+    of = ucum_unit(code)
+    return canonical(value, of) if of and value.is_finite() else value

@@ -1,5 +1,6 @@
 """Token values: http://hl7.org/fhir/R4/search.html#token"""
 
+from functools import lru_cache
 from typing import Any
 
 from services.fhir.search.keys import of_type_key, present_key, string_key, token_key
@@ -60,9 +61,15 @@ def text(parameter: str) -> Sink[Row]:
     by_text = f"{parameter}:text"
 
     def sink(value: str, row: Row) -> None:
-        row.strings[string_key(by_text, normalize(value))] = None
+        row.strings[string_key(by_text, _normalized(value))] = None
 
     return sink
+
+
+@lru_cache(maxsize=8192)
+def _normalized(text: str) -> str:
+    """The words beside codes are few and come again and again."""
+    return normalize(text)
 
 
 def contact_point(parameter: str) -> Sink[Row]:

@@ -143,7 +143,7 @@ def _quantity(text: str, reading: Reading) -> QuantityValue:
     _, system, code = parts if len(parts) == _VALUE_SYSTEM_AND_CODE else (None, "", "")
     prefix, value, lo, hi = _measure(parts[0], reading)
     if system == UCUM and (of := ucum_unit(code)):
-        value, lo, hi = in_base_units(value, of), in_base_units(lo, of), in_base_units(hi, of)
+        value, lo, hi = in_base_units(value, code), in_base_units(lo, code), in_base_units(hi, code)
         return QuantityValue(prefix, value, lo, hi, system, code, of.dimension)
     return QuantityValue(prefix, value, lo, hi, system or None, code or None)
 

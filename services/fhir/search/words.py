@@ -7,7 +7,7 @@ one look-up and one for 高血压 two that must both hold; the last character st
 import html
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from services.fhir.definitions import type_definition
@@ -24,6 +24,7 @@ _HAN: Final = (
 )
 _RUN: Final = re.compile(rf"([{_HAN}]+)|[^\W_{_HAN}]+")
 _TAG: Final = re.compile(r"<[^>]*>")
+_SHORT: Final = 64
 _PLAIN, _XHTML = "string", "Narrative"
 _TEXTS: Final = frozenset({"string", "markdown"})
 _ADDRESSES: Final = frozenset({"id", "reference"})  # strings to R4, but no words
@@ -34,7 +35,7 @@ def words_of(resource: Json) -> list[str]:
     """Give each word once; those of the resource's own narrative are marked."""
     texts: list[str] = []
     _collect({name: value for name, value in resource.items() if name != "text"}, resource["resourceType"], texts)
-    found = dict.fromkeys(word for text in texts for word in cut(text))
+    found = dict.fromkeys([word for text in texts for word in _words(text)])
     if narrative := resource.get("text"):
         found |= dict.fromkeys(NARRATIVE + word for word in cut(_visible(narrative)))
     return [*found] if len(found) <= MAX_WORDS else [*found][:MAX_WORDS]
@@ -42,6 +43,16 @@ def words_of(resource: Json) -> list[str]:
 
 def _visible(narrative: Json) -> str:
     return html.unescape(_TAG.sub(" ", narrative.get("div", "")))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Short texts are mostly those beside codes, which come again and again."""
+    return _short_words(text) if len(text) <= _SHORT else tuple(cut(text))
+
+
+@lru_cache(maxsize=8192)
+def _short_words(text: str) -> tuple[str, ...]:
+    return tuple(cut(text))
 
 
 def cut(text: str) -> Iterator[str]:
