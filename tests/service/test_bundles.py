@@ -31,11 +31,22 @@ async def test_a_transaction_across_owners_is_committed_once_and_its_references_
     assert response.status_code == 200, response.text
     answer = response.json()
     assert answer["type"] == "transaction-response"
-    assert [e["response"]["location"].partition("/")[0] for e in answer["entry"]] == ["Task", "CarePlan", "Observation", "ServiceRequest", "Patient"]
+    assert [e["response"]["location"].partition("/")[0] for e in answer["entry"]] == [
+        "Task",
+        "CarePlan",
+        "Observation",
+        "ServiceRequest",
+        "Patient",
+    ]
     paths = ["/" + e["response"]["location"].partition("/_history")[0] for e in answer["entry"]]
     stored = [(await fhir.get(path)).json() for path in paths]
     assert stored[0]["focus"]["reference"] == paths[3][1:]
-    assert stored[0]["for"]["reference"] == stored[1]["subject"]["reference"] == stored[2]["subject"]["reference"] == paths[4][1:]
+    assert (
+        stored[0]["for"]["reference"]
+        == stored[1]["subject"]["reference"]
+        == stored[2]["subject"]["reference"]
+        == paths[4][1:]
+    )
     found = (await fhir.get(f"/Observation?patient={paths[4][1:]}")).json()
     assert [e["resource"]["id"] for e in found["entry"]] == [stored[2]["id"]]
 
@@ -54,7 +65,9 @@ async def test_one_bad_entry_undoes_all_and_is_named(fhir: Fhir) -> None:
 async def test_a_transaction_reads_what_it_wrote(fhir: Fhir) -> None:
     stored = await fhir.created(patient())
     changed = stored | {"gender": "other"}
-    response = await fhir.post("/", transaction(entry("GET", f"Patient/{stored['id']}"), entry("PUT", f"Patient/{stored['id']}", changed)))
+    response = await fhir.post(
+        "/", transaction(entry("GET", f"Patient/{stored['id']}"), entry("PUT", f"Patient/{stored['id']}", changed))
+    )
     assert response.status_code == 200, response.text
     first, second = response.json()["entry"]
     assert first["resource"]["gender"] == "other"
@@ -63,14 +76,18 @@ async def test_a_transaction_reads_what_it_wrote(fhir: Fhir) -> None:
 
 async def test_a_failing_read_undoes_the_writes(fhir: Fhir) -> None:
     stored = await fhir.created(patient())
-    response = await fhir.post("/", transaction(entry("PUT", f"Patient/{stored['id']}", stored), entry("GET", "Patient/nobody")))
+    response = await fhir.post(
+        "/", transaction(entry("PUT", f"Patient/{stored['id']}", stored), entry("GET", "Patient/nobody"))
+    )
     assert_outcome(response, 404, "not-found", "Bundle.entry[1]")
     assert (await fhir.get(f"/Patient/{stored['id']}")).json()["meta"]["versionId"] == "1"
 
 
 async def test_a_stale_entry_undoes_all(fhir: Fhir) -> None:
     stored = await fhir.created(patient())
-    response = await fhir.post("/", transaction(create(patient()), entry("PUT", f"Patient/{stored['id']}", stored, ifMatch='W/"4"')))
+    response = await fhir.post(
+        "/", transaction(create(patient()), entry("PUT", f"Patient/{stored['id']}", stored, ifMatch='W/"4"'))
+    )
     assert_outcome(response, 412, "conflict", "Bundle.entry[1]")
 
 
@@ -82,7 +99,9 @@ async def test_the_same_resource_twice_is_refused(fhir: Fhir) -> None:
 
 async def test_the_entries_of_a_batch_stand_alone(fhir: Fhir) -> None:
     stored = await fhir.created(patient())
-    response = await fhir.post("/", batch(create(patient()), entry("GET", "Patient/nobody"), entry("GET", f"Patient/{stored['id']}")))
+    response = await fhir.post(
+        "/", batch(create(patient()), entry("GET", "Patient/nobody"), entry("GET", f"Patient/{stored['id']}"))
+    )
     assert response.status_code == 200
     entries = response.json()["entry"]
     assert [e["response"]["status"][:3] for e in entries] == ["201", "404", "200"]

@@ -37,7 +37,11 @@ async def test_decimals_keep_their_digits(fhir: Fhir, digits: str) -> None:
 
 
 async def test_the_clients_own_version_is_ignored_and_its_tags_are_kept(fhir: Fhir) -> None:
-    meta = {"versionId": "99", "lastUpdated": "2001-01-01T00:00:00Z", "tag": [{"system": "http://example.org", "code": "a"}]}
+    meta = {
+        "versionId": "99",
+        "lastUpdated": "2001-01-01T00:00:00Z",
+        "tag": [{"system": "http://example.org", "code": "a"}],
+    }
     stored = await fhir.created(patient(meta=meta))
     assert stored["meta"]["versionId"] == "1"
     assert stored["meta"]["lastUpdated"] > "2020"
@@ -133,7 +137,9 @@ async def test_history_of_a_type_pages_without_gap_or_repeat(fhir: Fhir) -> None
 async def test_a_resource_that_moves_to_another_patient_is_found_there_and_only_there(fhir: Fhir) -> None:
     one, other = await fhir.created(patient()), await fhir.created(patient())
     stored = await fhir.created(observation(f"Patient/{one['id']}"))
-    moved = await fhir.put(f"/Observation/{stored['id']}", stored | {"subject": {"reference": f"Patient/{other['id']}"}})
+    moved = await fhir.put(
+        f"/Observation/{stored['id']}", stored | {"subject": {"reference": f"Patient/{other['id']}"}}
+    )
     assert moved.status_code == 200
     assert moved.json()["meta"]["versionId"] == "2"
     found = (await fhir.get(f"/Observation?patient={other['id']}")).json()

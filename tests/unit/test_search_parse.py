@@ -357,7 +357,8 @@ def test_criteria_are_read_from_their_encoded_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "?", "identifier=", "identifier=a&name=", "unknown=1", "_count=1", "identifier=a&_sort=name", "name=%FF"]
+    "text",
+    ["", "?", "identifier=", "identifier=a&name=", "unknown=1", "_count=1", "identifier=a&_sort=name", "name=%FF"],
 )
 def test_criteria_that_could_mean_more_than_they_say_are_refused(text: str) -> None:
     with pytest.raises(FhirError) as caught:
