@@ -16,6 +16,7 @@ from services.fhir.search.query import Condition, Match, ReferenceValue, SearchQ
 from services.fhir.store.conditions import clause
 from services.fhir.store.legs import legs_of, legs_statement
 from services.fhir.store.paging import behind
+from services.fhir.store.selectivity import finds_few
 from services.fhir.store.shards import shard_of
 from services.fhir.store.sorting import Order, orders_of
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
@@ -38,7 +39,7 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Acce
         text, orders = legs_statement(query, after, sql, where, with_tokens=with_tokens)
         return Statement(text, tuple(sql.values), orders)
     conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
-    orders = orders_of(query, Rows(_T, query.type))
+    orders = _orders(query)
     if after is not None:
         conditions.append(behind(orders, after, sql))
     keys = "".join(f", {o.expression} AS k{n}" for n, o in enumerate(orders))
@@ -63,8 +64,13 @@ def count_statement(query: SearchQuery, access: Access) -> Statement:
 def orders_for(query: SearchQuery) -> tuple[str, ...]:
     """The SQL types of the keys by which a page continues."""
     if is_plain(query):
-        return tuple(o.kind for o in orders_of(query, Rows(_T, query.type)))
+        return tuple(o.kind for o in _orders(query))
     return tuple(o.kind for o in legs_of(query)[0].orders(query))
+
+
+def _orders(query: SearchQuery) -> tuple[Order, ...]:
+    by_index = bound_patient(query) is not None or not finds_few(query)
+    return orders_of(query, Rows(_T, query.type), by_index=by_index)
 
 
 def is_plain(query: SearchQuery) -> bool:

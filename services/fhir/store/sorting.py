@@ -27,10 +27,22 @@ class Order(msgspec.Struct, frozen=True):
 _WITHOUT_SYSTEM: Final = r"([^|\\]|\\[|\\])*$"  # `|` in a code is escaped, so a bare one ends a system (search/keys.py)
 
 
-def orders_of(query: SearchQuery, rows: Rows) -> tuple[Order, ...]:
-    """The wanted keys, and the id behind them, so that no two rows are equal and paging is stable."""
-    keys = (_order(key, rows) for key in query.sort if key.parameter != "_id")
-    return (*keys, _tie_breaker(query, rows.container or rows.name))
+def orders_of(query: SearchQuery, rows: Rows, *, by_index: bool = True) -> tuple[Order, ...]:
+    """The wanted keys, and the id behind them, so that no two rows are equal and paging is stable.
+
+    Not `by_index`, they are written as expressions that no index has (store/selectivity.py).
+    """
+    keys = [_order(key, rows) for key in query.sort if key.parameter != "_id"]
+    orders = (*keys, _tie_breaker(query, rows.container or rows.name))
+    return orders if by_index else tuple(_apart(order) for order in orders)
+
+
+def _apart(order: Order) -> Order:
+    if not order.unique:
+        return order
+    nothing = "interval '0'" if order.kind == "timestamptz" else "''"
+    sign = "+" if order.kind == "timestamptz" else "||"
+    return msgspec.structs.replace(order, expression=f"({order.expression} {sign} {nothing})")
 
 
 def _tie_breaker(query: SearchQuery, name: str) -> Order:
