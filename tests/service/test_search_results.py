@@ -89,6 +89,18 @@ async def test_a_view_that_there_is_not(fhir: Fhir, query: str) -> None:
     assert_outcome(await fhir.get(f"/Observation?{query}"), 400, "value")
 
 
+async def test_a_read_can_be_of_a_part_too(shelf: Shelf) -> None:
+    """http://hl7.org/fhir/R4/http.html#parameters"""
+    await shelf.put(one=observation(text={"status": "generated", "div": DIV}))
+    path = f"/{shelf.reference('one')}"
+    for each in (path, f"{path}/_history/1"):
+        told = (await shelf.fhir.get(f"{each}?_elements=subject")).json()
+        assert {*told} == {"resourceType", "id", "meta", "status", "code"}
+        assert "text" not in (await shelf.fhir.get(f"{each}?_summary=data")).json()
+    assert_outcome(await shelf.fhir.get(f"{path}?_summary=count"), 400, "value")
+    assert_outcome(await shelf.fhir.get(f"{path}?_elements=nothing"), 400, "value")
+
+
 # ---- http://hl7.org/fhir/R4/search.html#contained ---------------------------------------------------------------------------
 
 

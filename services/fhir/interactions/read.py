@@ -1,10 +1,13 @@
 """The read interaction: http://hl7.org/fhir/R4/http.html#read"""
 
+import msgspec
+
 from services.fhir.headers import etags, parse_http_date
 from services.fhir.interactions.answers import deleted, of_stored, unknown, version_headers
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
+from services.fhir.view import requested_view, viewed
 
 
 async def read(request: FhirRequest, service: Service) -> Answer:
@@ -16,7 +19,15 @@ async def read(request: FhirRequest, service: Service) -> Answer:
         raise unknown(request.type)
     if stored.is_deleted:
         raise deleted(stored)
-    return not_modified(stored) if _is_known(request, stored) else of_stored(stored)
+    return not_modified(stored) if _is_known(request, stored) else of_stored(seen(request, stored))
+
+
+def seen(request: FhirRequest, stored: Stored) -> Stored:
+    """The part that `_summary` and `_elements` ask for: http://hl7.org/fhir/R4/http.html#parameters"""
+    if "_summary=" not in request.query and "_elements=" not in request.query:
+        return stored
+    view = requested_view(request.type, request.parameters)
+    return msgspec.structs.replace(stored, body=viewed(stored.body, view)) if view and stored.body else stored
 
 
 def _is_known(request: FhirRequest, stored: Stored) -> bool:

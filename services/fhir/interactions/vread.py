@@ -3,6 +3,7 @@
 import re
 
 from services.fhir.interactions.answers import deleted, of_stored, unknown
+from services.fhir.interactions.read import seen
 from services.fhir.outcomes import not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
@@ -22,4 +23,4 @@ async def vread(request: FhirRequest, service: Service) -> Answer:
         raise unknown(request.type)
     if stored.is_deleted:
         raise deleted(stored)
-    return of_stored(stored)
+    return of_stored(seen(request, stored))
