@@ -61,6 +61,8 @@ def codings(value: Any) -> Iterator[tuple[str | None, str | None]]:
 def token(value: Any, asked: str, modifier: str) -> bool:
     if modifier == "text":
         return any(folded(text).startswith(folded(asked)) for text in _texts(value))
+    if modifier == "of-type":
+        return isinstance(value, dict) and _is_of_type(value, asked)
     system, bar, code = asked.rpartition("|")
     for has_system, has_code in codings(value):
         if code and has_code != code:
@@ -68,6 +70,12 @@ def token(value: Any, asked: str, modifier: str) -> bool:
         if not bar or (has_system == system if system else has_system is None):
             return True
     return False
+
+
+def _is_of_type(value: Json, asked: str) -> bool:
+    system, code, text = asked.split("|")
+    types = value.get("type", {}).get("coding", ())
+    return value.get("value") == text and any((t.get("system"), t.get("code")) == (system, code) for t in types)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -39,7 +39,17 @@ def _names(*parts: str) -> Callable[[Json], list[Any]]:
 
 def _to(kind: str, values: Callable[[Json], list[Any]]) -> Callable[[Json], list[Any]]:
     """`subject.where(resolve() is Patient)`"""
-    return lambda resource: [r for r in values(resource) if r.get("reference", "").startswith(f"{kind}/")]
+    return lambda resource: [r for r in values(resource) if _type_of(r.get("reference", ""), resource) == kind]
+
+
+def _type_of(reference: str, resource: Json) -> str:
+    inside = local(reference, resource)
+    return inside["resourceType"] if inside else reference.partition("/")[0]
+
+
+def local(reference: str, resource: Json) -> Json | None:
+    """The contained resource that a reference means."""
+    return next((r for r in resource.get("contained", ()) if reference == f"#{r['id']}"), None)
 
 
 _SUBJECTS: Final = ("Patient", "Group", "Device", "Location")

@@ -14,6 +14,9 @@ def said(kind: str, value: Any, modifier: str) -> Iterator[str]:
             yield from (value, value[:2].strip(), value.upper()) if modifier != "exact" else (value,)
         case "token" if modifier == "text":
             yield from _texts(value)
+        case "token" if modifier == "of-type":
+            types = value.get("type", {}).get("coding", ())
+            yield from (f"{t['system']}|{t['code']}|{value['value']}" for t in types if "system" in t)
         case "token":
             yield from _tokens(value)
         case "reference":
@@ -45,8 +48,11 @@ def _tokens(value: Any) -> Iterator[str]:
 def _references(value: Any, modifier: str) -> Iterator[str]:
     if modifier == "identifier":
         yield from _tokens(value["identifier"]) if "identifier" in value else ()
-    elif "reference" in value:
+    elif "reference" in value and not value["reference"].startswith("#"):
         kind, _, resource_id = value["reference"].partition("/")
+        if modifier in ("above", "below"):
+            yield from (value["reference"],) if kind == "Organization" else ()
+            return
         yield from (value["reference"], resource_id) if not modifier else (resource_id,) if kind == modifier else ()
 
 

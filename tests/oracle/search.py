@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tests.oracle.compare import COMPARE, codings, folded, spans
-from tests.oracle.elements import COMPOSITES, PARAMETERS, Parameter
+from tests.oracle.elements import COMPOSITES, PARAMETERS, Parameter, local
 
 Json = dict[str, Any]
 
@@ -42,6 +42,8 @@ class World:
         if modifier == "missing":
             return (not values) is (text == "true")
         asked = text.split(",")
+        if modifier in ("above", "below") and parameter.kind == "reference":
+            asked = [name for each in asked for name in self._hierarchy(each, up=modifier == "above")]
         if parameter.kind == "reference" and modifier != "identifier":
             types = (modifier,) if modifier in parameter.targets else parameter.targets
             asked = [name for each in asked for name in ([each] if "/" in each else [f"{t}/{each}" for t in types])]
@@ -65,13 +67,31 @@ class World:
         head, _, rest = name.partition(".")
         code, _, target = head.partition(":")
         for value in PARAMETERS[resource["resourceType"]][code].values(resource):
-            kind, _, resource_id = value.get("reference", "").partition("/")
-            if target and kind != target:
-                continue
-            for other in self.of(kind):
-                if other["id"] == resource_id and _knows(kind, rest) and self.holds(other, rest, text):
-                    return True
+            other = self._named(value.get("reference", ""), resource)
+            kind = other["resourceType"] if other else ""
+            if other and (not target or kind == target) and _knows(kind, rest) and self.holds(other, rest, text):
+                return True
         return False
+
+    def _named(self, reference: str, resource: Json) -> Json | None:
+        """What a reference means: a resource, or one inside this one."""
+        kind, _, resource_id = reference.partition("/")
+        return local(reference, resource) or next((r for r in self.of(kind) if r["id"] == resource_id), None)
+
+    def _hierarchy(self, reference: str, *, up: bool) -> set[str]:
+        """An organization and those that it is part of, or that are part of it."""
+        found, waiting = {reference}, [reference]
+        pairs = [(f"Organization/{o['id']}", o.get("partOf", {}).get("reference")) for o in self.of("Organization")]
+        while waiting:
+            each = waiting.pop()
+            related = (
+                [parent for part, parent in pairs if part == each]
+                if up
+                else [part for part, parent in pairs if parent == each]
+            )
+            waiting += [r for r in related if r and r not in found]
+            found |= {r for r in related if r}
+        return found
 
     def _is_referred_to(self, resource: Json, name: str, text: str) -> bool:
         """http://hl7.org/fhir/R4/search.html#has"""

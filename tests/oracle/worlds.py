@@ -67,7 +67,10 @@ _concepts = st.one_of(
     st.builds(lambda text: {"text": text}, _texts),
 )
 _identifiers = st.builds(
-    lambda s, v: {"value": v} | ({"system": s} if s else {}), st.sampled_from(SYSTEMS), st.sampled_from(CODES)
+    lambda s, v, kind: {"value": v} | ({"system": s} if s else {}) | ({"type": {"coding": [kind]}} if kind else {}),
+    st.sampled_from(SYSTEMS),
+    st.sampled_from(CODES),
+    st.none() | _tokens,
 )
 _quantities = st.builds(
     lambda value, unit, sign: {"value": Decimal(value)} | unit | ({"comparator": sign} if sign else {}),
@@ -160,7 +163,13 @@ def _observations(names: list[str]) -> st.SearchStrategy[Json]:
             "performer": _list_of(_reference(names, "Organization", "Patient")),
         }
     )
-    return st.builds(lambda *parts: _observation({k: v for p in parts for k, v in p.items()}), elements, value, when)
+    whole = st.builds(lambda *parts: _observation({k: v for p in parts for k, v in p.items()}), elements, value, when)
+    inside = _resource("Patient", "c", names)
+    return st.one_of(whole, whole, st.builds(_containing, whole, inside))
+
+
+def _containing(elements: Json, patient: Json) -> Json:
+    return elements | {"contained": [patient], "subject": {"reference": "#c"}}
 
 
 def _observation(elements: Json) -> Json:
@@ -278,16 +287,19 @@ def _criterion(kind: str, code: str, world: list[Json]) -> st.SearchStrategy[Ite
     return st.one_of(values, values, values, values, missing)
 
 
-def _modifiers(kind: str, code: str, parameter: Parameter) -> tuple[str, ...]:
+def _modifiers(kind: str, code: str, parameter: Parameter) -> tuple[str, ...]:  # noqa: PLR0911 - one for each kind
     match parameter.kind:
         case "string":
             return ("", "", "exact", "contains")
+        case "token" if code == "identifier":
+            return ("", "", "not", "of-type")
         case "token" if code in ("code", "category", "component-code", "combo-code"):
             return ("", "", "not", "text")
         case "token":
             return ("", "not")
         case "reference":
-            return ("", "", "identifier", *(t for t in parameter.targets if t in PARAMETERS))
+            hierarchy = ("above", "below") if "Organization" in parameter.targets else ()
+            return ("", "", "identifier", *hierarchy, *(t for t in parameter.targets if t in PARAMETERS))
         case "uri":
             return ("", "below", "above")
     return ("",)
@@ -300,10 +312,17 @@ def _value(  # noqa: PLR0911 - one for each kind
     match parameter.kind:
         case "token" if modifier == "text":
             return _texts
+        case "token" if modifier == "of-type":
+            return st.sampled_from([f"{s}|{c}|{v}" for s in SYSTEMS if s for c in CODES for v in CODES])
         case "token":
             return st.sampled_from((*CODES, "male", "female", "true", "false", *STATUSES)) | _full_tokens()
         case "reference" if modifier == "identifier":
             return _full_tokens()
+        case "reference" if modifier in ("above", "below"):
+            return st.sampled_from(
+                [f"Organization/{r['id']}" for r in ids if r["resourceType"] == "Organization"]
+                or ["Organization/nobody"]
+            )
         case "reference" if modifier:
             return st.sampled_from([r["id"] for r in ids if r["resourceType"] == modifier] or ["nobody"])
         case "reference":
