@@ -33,8 +33,8 @@ def _range(bounds: Range) -> str:
 
 
 def quantities_literal(quantities: Sequence[QuantityIndex]) -> str | None:
-    """A JSON list; bounds keep every digit as JSON numbers, an open end is null."""
-    return _json([_quantity(q) for q in quantities])
+    """A JSON list; bounds keep every digit as JSON numbers."""
+    return _json(_quantities(quantities))
 
 
 def composites_literal(composites: Sequence[CompositeIndex]) -> str | None:
@@ -51,17 +51,29 @@ def _json(entries: Sequence[Any]) -> str | None:
     return _encode(entries).decode() if entries else None
 
 
+def _quantities(quantities: Sequence[QuantityIndex]) -> list[dict[str, Any]]:
+    """One entry for each measure, with all parameters that have it; an end that is the other one too is left out."""
+    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for q in quantities:
+        measure = (q.lo, q.hi, q.system, q.code, q.unit)
+        if measure not in entries:
+            entries[measure] = ({"p": []} if q.param else {}) | _quantity(q)
+        if q.param:
+            entries[measure]["p"].append(q.param)
+    return [*entries.values()]
+
+
 def _quantity(q: QuantityIndex) -> dict[str, Any]:
-    unit: dict[str, Any] = {
-        key: value for key, value in (("s", q.system), ("c", q.code), ("u", q.unit)) if value is not None
-    }
+    entry = {"lo": _number(q.lo)} if q.lo == q.hi else {"lo": _number(q.lo), "hi": _number(q.hi)}
+    entry |= {key: value for key, value in (("s", q.system), ("c", q.code), ("u", q.unit)) if value is not None}
     if q.dimension is not None and q.base_lo is not None and q.base_hi is not None:
-        unit |= {"d": q.dimension, "v": _number(q.base_lo), "w": _number(q.base_hi)}
-    return {"p": q.param, "lo": _number(q.lo), "hi": _number(q.hi), **unit}
+        entry |= {"d": q.dimension, "v": _number(q.base_lo)}
+        entry |= {"w": _number(q.base_hi)} if q.base_hi != q.base_lo else {}
+    return entry
 
 
 def _number(value: Decimal) -> Any:
-    return value if value.is_finite() else None
+    return value if value.is_finite() else str(value)  # "Infinity", which JSON has no number for
 
 
 def _composites(composites: Sequence[CompositeIndex]) -> list[dict[str, Any]]:
@@ -76,7 +88,7 @@ def _part(n: int, part: IndexRow) -> dict[str, Any]:
         f"k{n}": part.tokens,
         f"s{n}": part.strings,
         f"d{n}": [_range(r) for d in part.dates.values() for r in d.each or [(d.lo, d.hi)]],
-        f"q{n}": [_quantity(q) for q in part.quantities],
+        f"q{n}": _quantities(part.quantities),
     }
 
 
@@ -86,7 +98,7 @@ def _columns(resource_type: str, row: IndexRow) -> dict[str, Any]:
         "tokens": row.tokens,
         "strings": row.strings,
         "words": row.words,
-        "quantities": [_quantity(q) for q in row.quantities],
+        "quantities": _quantities(row.quantities),
         "composites": _composites(row.composites),
     }
     for each in date_parameters(resource_type):

@@ -13,7 +13,7 @@ from services.fhir.search.index import date_parameters
 from services.fhir.search.query import DateValue, Match, Missing, NearValue, NumberValue, QuantityValue, Value
 from services.fhir.store.statement import Rows, Sql
 
-_QUANTITY: Final = "(p text, lo numeric, hi numeric, s text, c text, u text, d text, v numeric, w numeric)"
+_QUANTITY: Final = "(p text[], lo numeric, hi numeric, s text, c text, u text, d text, v numeric, w numeric)"
 _EARTH_KM: Final = "6371.0088"
 
 _DATE_PREFIXES: Final = {
@@ -44,7 +44,7 @@ def clause(condition: Match, rows: Rows, sql: Sql) -> str:
 def present(condition: Missing, rows: Rows, sql: Sql) -> str:
     if condition.type == "date" and condition.parameter in _columns(rows.type):
         return f'{rows.name}."{_columns(rows.type)[condition.parameter][0]}_lo" IS NOT NULL'
-    return f"EXISTS (SELECT FROM {_entries(rows)} WHERE q.p = {sql.bind(condition.parameter, 'text')})"
+    return f"EXISTS (SELECT FROM {_entries(rows)} WHERE {sql.bind(condition.parameter, 'text')} = ANY(q.p))"
 
 
 def instant(expression: str, value: Value, sql: Sql) -> str:
@@ -91,7 +91,7 @@ def _entries(rows: Rows) -> str:
 
 
 def _entry(parameter: str, value: Value, rows: Rows, sql: Sql) -> str:
-    named = f"q.p = {sql.bind(parameter, 'text')}"
+    named = f"{sql.bind(parameter, 'text')} = ANY(q.p)"
     return f"EXISTS (SELECT FROM {_entries(rows)} WHERE {named} AND {_compare(value, sql)})"
 
 
@@ -105,7 +105,7 @@ def _compare(value: Value, sql: Sql) -> str:
         return _near(value, sql)
     if isinstance(value, DateValue):  # a parameter without columns of its own: search/dates.py, as_quantities
         wanted = microseconds(value.lo), microseconds(value.hi)
-        return _compare_ranges(value.prefix, "q.lo", "q.hi", wanted, "numeric", sql)
+        return _compare_ranges(value.prefix, "q.lo", "coalesce(q.hi, q.lo)", wanted, "numeric", sql)
     if not isinstance(value, NumberValue | QuantityValue):
         raise TypeError(type(value).__name__)
     if isinstance(value, QuantityValue) and value.dimension is not None:
@@ -121,7 +121,7 @@ def _compare(value: Value, sql: Sql) -> str:
 
 def _compare_number(value: NumberValue | QuantityValue, low: str, high: str, sql: Sql) -> str:
     """`eq ne ap` by the implicit range of the search value, the others by its exact value; an open end is unbounded."""
-    lo, hi = f"coalesce({low}, '-Infinity')", f"coalesce({high}, 'Infinity')"
+    lo, hi = low, f"coalesce({high}, {low})"
     if value.prefix in ("eq", "ne", "ap"):
         wanted_lo, wanted_hi = sql.bind(value.lo, "numeric"), sql.bind(value.hi, "numeric")
         inside = f"({lo} >= {wanted_lo} AND {hi} < {wanted_hi})"
@@ -146,6 +146,6 @@ def _near(value: NearValue, sql: Sql) -> str:
     longitude = f"radians({sql.bind(value.longitude, 'numeric')}::float8)"
     haversine = (
         f"sin((radians(q.lo::float8) - {latitude}) / 2) ^ 2 + cos(radians(q.lo::float8)) * cos({latitude}) "
-        f"* sin((radians(q.hi::float8) - {longitude}) / 2) ^ 2"
+        f"* sin((radians(coalesce(q.hi, q.lo)::float8) - {longitude}) / 2) ^ 2"
     )
     return f"2 * {_EARTH_KM} * asin(sqrt(least(1, {haversine}))) <= {sql.bind(value.kilometres, 'numeric')}::float8"

@@ -65,7 +65,7 @@ def _order(key: SortKey, rows: Rows) -> Order:
             )
         case "number" | "quantity" | "date":
             return Order(
-                f"(SELECT {pick}(coalesce(q.v, q.lo)) FROM jsonb_to_recordset({name}.quantities) AS q (p text, lo numeric, v numeric) WHERE q.p = {_quoted(key.parameter)})",
+                f"(SELECT {pick}(coalesce(q.v, q.lo)) FROM jsonb_to_recordset({name}.quantities) AS q (p text[], lo numeric, v numeric) WHERE {_quoted(key.parameter)} = ANY(q.p))",
                 "numeric",
                 key.descending,
             )
