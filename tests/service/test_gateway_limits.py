@@ -49,7 +49,7 @@ async def test_a_client_with_a_rate_of_its_own_has_that_one(front: Front, keys: 
     await front.clients.add("clinic-his", "clinic", "system/*.cruds", keys.jwks, Options(rate=4))
     headers = await front.bearer(keys)
     statuses = await _statuses([front.http], headers, 12)
-    assert statuses[:3] == [200, 200, 200]
+    assert statuses.count(200) >= 3, statuses
     assert 429 in statuses, statuses  # a new second may begin between any two requests
     asked = [(await front.ask_token(keys)).json() for _ in range(12)]
     assert "temporarily_unavailable" in {answer.get("error") for answer in asked}
