@@ -285,6 +285,10 @@ async def test_the_whole_system_is_searched_by_what_all_types_have(system: Shelf
     assert {*system.names(bundle)} == set(system.stored)
     assert bundle["total"] == len(system.stored)
     assert link(bundle, "self") == f"?_tag={system.tag['code']}&_total=accurate"
+    both = (
+        await system.fhir.get(_tagged(system, "_lastUpdated=gt2000&_tag:not=x&_id:not=x&_profile:missing=true"))
+    ).json()
+    assert {*system.names(both)} == set(system.stored)
     bundle = (await system.fhir.get(_tagged(system, "_type=Patient,Practitioner&_sort=-_lastUpdated"))).json()
     assert {*system.names(bundle)} == {"wang", "zhao", "doctor"}
     bundle = (

@@ -21,6 +21,7 @@ from services.fhir.search.values import Reading, parse_value
 
 MAX_VALUES: Final = 200
 MAX_CONDITIONS: Final = 200
+FOR_EACH_TYPE: Final = 10
 MAX_DEPTH: Final = 10
 _BY_TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})
 
@@ -33,8 +34,8 @@ class Budget:
 
     __slots__ = ("conditions", "names_codes", "values")
 
-    def __init__(self) -> None:
-        self.conditions = MAX_CONDITIONS
+    def __init__(self, types: int = 1) -> None:
+        self.conditions = MAX_CONDITIONS + (types - 1) * FOR_EACH_TYPE
         self.values = 0
         self.names_codes = False
 

@@ -80,7 +80,7 @@ def parse_system_search(
     """
     used = _given(items)
     criteria = [item for item in used if item[0] != "_type"]
-    settings = _settings(now, base, zone)
+    settings = _settings(now, base, zone, len(types))
     found, ignored = _conditions([*types], criteria, settings, strict=strict)
     conditions = {t: (*found[t], *((within,) if within else ())) for t, within in types.items()}
     controls = _controls([*types], criteria)
@@ -129,8 +129,8 @@ def _given(items: Sequence[Item]) -> list[Item]:
     return [(name, value) for name, value in items if value]
 
 
-def _settings(now: datetime, base: str, zone: tzinfo | None) -> Settings:
-    return Settings(base and base.rstrip("/") + "/", zone or default_zone(), now, Budget())
+def _settings(now: datetime, base: str, zone: tzinfo | None, types: int = 1) -> Settings:
+    return Settings(base and base.rstrip("/") + "/", zone or default_zone(), now, Budget(types))
 
 
 def _conditions(
