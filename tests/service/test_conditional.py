@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.builders import observation, patient
+from tests.builders import create, observation, patient, transaction
 from tests.house import BASE, Fhir
 from tests.matchers import assert_outcome
 
@@ -96,6 +96,23 @@ async def test_criteria_never_mean_all(fhir: Fhir, mrn: str) -> None:
         ):
             assert answer.status_code in (400, 401, 412), (wrong, answer.text)
     assert await count(fhir, mrn) == 1
+
+
+@pytest.mark.parametrize("criteria", ["patient.name=wang", "_has:Provenance:target:agent=Organization/1&code=8867-4"])
+async def test_criteria_take_the_scope_of_each_type_that_they_look_at(fhir: Fhir, criteria: str) -> None:
+    """A chain asks by another type's resources, and so needs that type's `s`: trust.md, what lies outside is not told."""
+    writer = fhir.as_(scopes=("system/Observation.cruds",))
+    asked = {"if_none_exist": criteria}
+    assert_outcome(await writer.post("/Observation", observation(), **asked), 403, "forbidden")
+    for method in ("PUT", "DELETE"):
+        body = observation() if method == "PUT" else b""
+        assert_outcome(await writer.call(method, f"/Observation?{criteria}", body), 403, "forbidden")
+    entries = [
+        create(observation(), ifNoneExist=criteria),
+        create(observation(encounter={"reference": "Encounter?patient.name=wang"})),
+    ]
+    for entry in entries:
+        assert_outcome(await writer.post("/", transaction(entry)), 403, "forbidden", "Bundle.entry[0]")
 
 
 async def test_criteria_take_the_scope_of_a_search(fhir: Fhir, mrn: str) -> None:

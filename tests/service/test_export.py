@@ -168,6 +168,12 @@ async def test_a_job_and_its_files_are_its_clients_alone(fhir: Fhir, worker: Wor
     assert_outcome(await fhir.get(f"{status}/99.Patient.ndjson"), 404, "not-found")
 
 
+async def test_a_filter_takes_the_scope_of_each_type_that_it_looks_at(fhir: Fhir) -> None:
+    limited = fhir.as_(client="limited", scopes=("system/Observation.rs",))
+    asked = "/$export?_type=Observation&_typeFilter=Observation%3Fpatient.name%3Dwang"
+    assert_outcome(await limited.get(asked, prefer="respond-async"), 403, "forbidden")
+
+
 async def test_only_what_the_scopes_cover_is_exported(fhir: Fhir, worker: Worker) -> None:
     await fhir.created(patient())
     limited = fhir.as_(client="limited", scopes=("system/Patient.rs",))

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
+from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.prepare import Intent, prepare
-from services.fhir.outcomes import FhirError, bad_request, forbidden, not_found, precondition_failed
+from services.fhir.outcomes import FhirError, bad_request, not_found, precondition_failed
 from services.fhir.request import FhirRequest
-from services.fhir.scopes import SEARCH, permissions
 from services.fhir.search.parse import parse_criteria
-from services.fhir.search.query import SearchQuery
+from services.fhir.search.query import SearchQuery, types_in
 from services.fhir.service import Service
 from services.fhir.store.rows import Claim, Stored, Write
 from services.fhir.store.store import Store
@@ -37,12 +37,6 @@ class Found(msgspec.Struct, frozen=True):
     claim: Claim
 
 
-def check_may_search(caller: Caller, resource_type: str) -> None:
-    """Whoever names criteria learns whether something matches: a search, whatever else is done."""
-    if not permissions(caller.scopes).allow(resource_type, SEARCH):
-        raise forbidden(f"The token's scopes do not cover {resource_type}.{SEARCH}", text="令牌权限不足")
-
-
 class Criteria(msgspec.Struct, frozen=True):
     """`key` is the same for all texts of the same criteria."""
 
@@ -50,9 +44,11 @@ class Criteria(msgspec.Struct, frozen=True):
     key: str
 
 
-def read_criteria(resource_type: str, text: str, now: datetime, service: Service) -> Criteria:
-    """Raise 400 for criteria that cannot be taken as they are."""
+def read_criteria(resource_type: str, text: str, now: datetime, caller: Caller, service: Service) -> Criteria:
+    """Raise 400 for criteria that cannot be taken as they are, 403 where a type that they look at may not be searched."""
+    check_may_search(caller, (resource_type,))
     query = parse_criteria(resource_type, text, now=now, base=service.base, zone=service.zone)
+    check_may_search(caller, types_in(query))
     return Criteria(msgspec.structs.replace(query, count=2), _key(resource_type, query.conditions))
 
 
@@ -69,8 +65,7 @@ async def look(criteria: Criteria, store: Store) -> Found:
 
 async def write_where(intent: Intent, interaction: str, request: FhirRequest, service: Service) -> Stored | None:
     """Carry out a write whose criteria stand in the URL; None when nothing matched and nothing is to be written."""
-    check_may_search(request.caller, request.type)
-    criteria = read_criteria(request.type, request.criteria, request.at, service)
+    criteria = read_criteria(request.type, request.criteria, request.at, request.caller, service)
 
     async def work(store: Store) -> Stored | None:
         found = await look(criteria, store)

@@ -1,7 +1,7 @@
 """The create interaction, and conditional create: http://hl7.org/fhir/R4/http.html#create"""
 
 from services.fhir.interactions.answers import of_write
-from services.fhir.interactions.conditional import check_may_search, look, read_criteria
+from services.fhir.interactions.conditional import look, read_criteria
 from services.fhir.interactions.prepare import Intent, prepare_create
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
@@ -27,8 +27,7 @@ async def create(request: FhirRequest, service: Service) -> Answer:
 async def _create_unless(text: str, request: FhirRequest, service: Service) -> Answer:
     """http://hl7.org/fhir/R4/http.html#ccreate: what matches is answered, and nothing is written."""
     service.check(request.type, "create")
-    check_may_search(request.caller, request.type)
-    criteria = read_criteria(request.type, text, request.at, service)
+    criteria = read_criteria(request.type, text, request.at, request.caller, service)
     intent = Intent("POST", request.type, body=request.body)
 
     async def work(store: Store) -> Stored:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from services.fhir.interactions.conditional import check_may_search, look, read_criteria
+from services.fhir.interactions.conditional import look, read_criteria
 from services.fhir.interactions.envelope import Entry, at_entry
 from services.fhir.outcomes import FhirError, precondition_failed
 from services.fhir.references import conditional, literal_references, rewriter
@@ -117,8 +117,7 @@ async def resolve(
     for reference, by in references.items():
         try:
             service.check(by.type, "search-type")
-            check_may_search(caller, by.type)
-            criteria = read_criteria(by.type, with_places(by.criteria, places), now, service)
+            criteria = read_criteria(by.type, with_places(by.criteria, places), now, caller, service)
             found = (await look(criteria, store)).one
             if found is None:
                 raise _unresolved()

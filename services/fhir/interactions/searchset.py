@@ -8,10 +8,11 @@ import msgspec
 
 from services.fhir.bundle import bundle, outcome_entry, search_entry, text
 from services.fhir.interactions.codes import with_codes
+from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.sealed import Parameters, asked, sealed
 from services.fhir.outcomes import Issue, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import ANY, READ, SEARCH, permissions
+from services.fhir.scopes import ANY, READ, permissions
 from services.fhir.search.query import SearchQuery, View, types_in
 from services.fhir.service import Service
 from services.fhir.store.query import bound_patient
@@ -49,12 +50,7 @@ def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[
 def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:
     """Whoever asks by another type's resources learns of them, so that needs a scope too; what is included must be readable."""
     granted = permissions(request.caller.scopes)
-    for named in types_in(query):
-        if not granted.allow(named, SEARCH):
-            raise forbidden(
-                f"The token's scopes do not cover {named}.{SEARCH}; name the types of chained references",
-                text="令牌权限不足；请在链式引用中注明类型",
-            )
+    check_may_search(request.caller, types_in(query))
     if granted.allow(ANY, READ) or not (query.includes or query.revincludes or query.inside):
         return query
     readable = frozenset(t for t in stored_types() if granted.allow(t, READ))

@@ -15,7 +15,6 @@ from services.fhir.headers import preferred_return
 from services.fhir.interactions import batch, owners
 from services.fhir.interactions.conditional import (
     Found,
-    check_may_search,
     check_still_there,
     look,
     read_criteria,
@@ -93,9 +92,8 @@ class _Attempt:
         for entry in entries:
             try:
                 self.service.check(entry.type, "search-type")
-                check_may_search(self.request.caller, entry.type)
                 text = with_places(entry.criteria or "", places)
-                criteria = read_criteria(entry.type, text, self.request.at, self.service)
+                criteria = read_criteria(entry.type, text, self.request.at, self.request.caller, self.service)
                 found[entry.index] = each = await look(criteria, store)
             except FhirError as error:
                 raise at_entry(error, entry.index) from error

@@ -11,12 +11,14 @@ from services.fhir.bulk.job import Export
 from services.fhir.bulk.kick_off import kick_off
 from services.fhir.compartment import patient_types
 from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.may_search import check_may_search
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import forbidden
 from services.fhir.references import relative
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
 from services.fhir.search.dates import parse_range
+from services.fhir.search.query import types_in
 from services.fhir.service import Service
 from services.fhir.store.history import HistoryQuery
 from services.fhir.store.rows import Stored
@@ -41,7 +43,9 @@ async def export(request: FhirRequest, service: Service) -> Answer:
         members=members,
         newcomers=newcomers,
     )
-    parse_filters(asked, request.at, service)  # what is wrong is told now, not by the job
+    filters = parse_filters(asked, request.at, service)  # what is wrong is told now, not by the job
+    for query in (each for queries in filters.values() for each in queries):
+        check_may_search(request.caller, types_in(query))
     return await kick_off("export", msgspec.json.encode(asked).decode(), request, service)
 
 
