@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from services.fhir import reindexing
 from services.fhir.search.index import index
 from services.fhir.search.registry import Learnt, learn
 from services.fhir.store import reindex
+from services.kit.clock import StillClock
 from services.kit.database import Database
 from tests.builders import known_patient, observation
 from tests.house import BASE, Fhir
@@ -59,7 +60,7 @@ async def indexed(shelf: Shelf, name: str, database_url: str) -> None:
     await shelf.fhir.get("/Patient?_count=0")  # whoever serves a request learns first
     database = Database(database_url)
     try:
-        learner = reindexing.Learner(database, _Clock())
+        learner = reindexing.Learner(database, StillClock(datetime.now(UTC) + timedelta(days=1)))
         await learner.fresh()
         async with database.connection() as connection:
             while await reindex.step(connection, _indexes(), learner.versions, timedelta(0), None):
@@ -68,14 +69,6 @@ async def indexed(shelf: Shelf, name: str, database_url: str) -> None:
         await database.close()
     answer = (await shelf.fhir.get(f"/SearchParameter/{shelf.id(name)}/$index-status")).json()
     assert answer["parameter"][0] == {"name": "state", "valueCode": "done"}
-
-
-class _Clock:
-    def now(self) -> Any:
-        raise NotImplementedError
-
-    def seconds(self) -> int:
-        return 10**10
 
 
 def _indexes() -> dict[str, Any]:
