@@ -23,6 +23,7 @@ from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, DatabaseUnavailable, role_of
 from services.kit.ids import uuid7
 from services.kit.peers import Peers
+from services.kit.straight import StraightApp
 
 WELL_KNOWN = ("/.well-known/smart-configuration", "/.well-known/openid-configuration")
 KEYS_SECONDS = 300  # a key is published for longer than this before it signs
@@ -47,11 +48,13 @@ def create_app(
         if database is None:
             await own_database.close()
 
-    app = FastAPI(title="Yiyang gateway", lifespan=lifespan, openapi_url=None, telemetry=_NO_TELEMETRY)
+    app = StraightApp(title="Yiyang gateway", lifespan=lifespan, openapi_url=None, telemetry=_NO_TELEMETRY)
     _add_fhir_and_auth(app, settings, parts)
     _add_health(app, own_database, own_peers)
     app.router.routes += openapi.routes(app, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
+    doors = BrowserHeaders(parts.doors, settings)
+    app.go_straight(FHIR_PATH, doors, besides=frozenset({FHIR_PATH + WELL_KNOWN[0]}))
     for kind in (HTTPException, DatabaseUnavailable, Exception):
         app.add_exception_handler(kind, _outcome)
     return app
@@ -74,12 +77,7 @@ def _add_fhir_and_auth(app: FastAPI, settings: GatewaySettings, parts: Parts) ->
     if settings.provider is None:
         app.include_router(parts.login_routes())
     app.include_router(parts.admin_routes())
-    # First, because routes are tried in turn and nearly every request is one of these.
-    app.router.routes[:0] = [
-        Route(FHIR_PATH + WELL_KNOWN[0], discover),
-        Route(f"{FHIR_PATH}/{{path:path}}", parts.doors),
-        Route(FHIR_PATH, parts.doors),
-    ]
+    app.router.routes.append(Route(FHIR_PATH + WELL_KNOWN[0], discover))
 
 
 def _add_health(app: FastAPI, database: Database, peers: Peers) -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import FastAPI, Response
+from starlette.routing import Router
 
 from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
@@ -31,6 +32,7 @@ from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
+from services.kit.straight import StraightApp
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -47,7 +49,7 @@ def create_service(
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR. `database` and `peers` come from the process that holds several services; alone, a service opens its own."""
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
-    app = FastAPI(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
+    app = StraightApp(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
     service = _service(name, served, settings, own_database, own_peers, openings, operations)
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
@@ -56,7 +58,9 @@ def create_service(
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer, reindexer)
-    app.router.routes.extend(fhir_routes(service, learner))
+    routes = fhir_routes(service, learner)
+    app.router.routes.extend(routes)
+    app.go_straight("/fhir", Router(routes=routes, redirect_slashes=False, default=_no_such_path))
     _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app
