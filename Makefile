@@ -54,6 +54,7 @@ bench-scaling: $(READY) ## 数据量增大时的检索时延 · search latencies
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
 
 docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
+	$(BIN)/python -m docs.instruments
 	$(BIN)/python -m docs.generate
 
 lock: ## 重新锁定依赖（ARGS=--upgrade 升级）· compile the hashed locks anew (ARGS=--upgrade raises versions)

@@ -7,6 +7,7 @@ from typing import Final
 from pydantic_settings import BaseSettings
 
 from docs.conformance import conformance
+from docs.instruments import code_systems
 from docs.offers import operations, terminologies
 from gateway.settings import GatewaySettings
 from services.care.resources import SERVED as CARE
@@ -26,7 +27,7 @@ NOTICE: Final = "<!-- Written by `make docs` from the code; changes here are los
 
 def documents() -> dict[Path, str]:
     """Path from the repository's root → text."""
-    return {
+    return code_systems() | {
         Path("docs/fhir/resources.md"): resources(),
         Path("docs/fhir/operations.md"): operations(NOTICE),
         Path("docs/fhir/terminologies.md"): terminologies(NOTICE),

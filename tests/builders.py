@@ -108,6 +108,10 @@ def episode_of_care(subject: str, at: str = "active", **changes: Any) -> Json:
     return _resource("EpisodeOfCare", {"status": at} | _reference("patient", subject), changes)
 
 
+def questionnaire_response(subject: str | None = None, at: str = "completed", **changes: Any) -> Json:
+    return _resource("QuestionnaireResponse", {"status": at} | _reference("subject", subject), changes)
+
+
 def appointment(actor: str, at: str = "booked", **changes: Any) -> Json:
     elements = {
         "status": at,
