@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 DIRECTORY = frozenset({"Organization", "Practitioner", "Schedule"})
 TREATMENT = frozenset({"TREAT", "ETREAT", "BTG"})
-CARE = TREATMENT | {"HOPERAT"}
+CARE = TREATMENT | {"HOPERAT", "PATRQT"}
 OVERRIDING = frozenset({"ETREAT", "BTG"})
 
 
@@ -64,6 +64,10 @@ class Thing:
     @property
     def name(self) -> str:
         return f"{self.type}/{self.body['id']}"
+
+
+def name_of(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource.get('id', '')}"
 
 
 class Model:
