@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import uuid4
 
-from yiyang.story.identifiers import id_number, uscc
+from services.kit.identifiers import id_number, uscc
 
 Json = dict[str, Any]
 

@@ -4,9 +4,8 @@ import re
 from typing import Final
 
 from services.fhir.outcomes import bad_request
+from services.kit.identifiers import id_check
 
-_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK: Final = "10X98765432"
 _SHAPE: Final = re.compile(
     r"(?:(?<=%[0-9A-Fa-f]{2})|(?<![0-9A-Za-z]))"  # alone, or behind a character that a URL has encoded
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx](?![0-9A-Za-z])"
@@ -34,8 +33,7 @@ def check_url(query: str) -> None:
 
 
 def _is_one(text: str) -> bool:
-    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, text, strict=False))
-    return _CHECK[total % 11] == text[-1].upper()
+    return id_check(text[:17]) == text[-1].upper()
 
 
 def _masked(text: str) -> str:

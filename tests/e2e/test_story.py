@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from services.kit.identifiers import is_uscc
 from tests.e2e.servers import Server, yiyang
-from yiyang.story.identifiers import is_uscc
 from yiyang.story.institutions import INSTITUTIONS
 
 STEP = re.compile(r"^ *(\d+) (.) (GET|POST|PUT) +(/\S+) +(\d{3}) +(\d+) ms  ", re.MULTILINE)

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from services.fhir.store.rotation import rotate
 from services.fhir.store.vault import vault_of
 from services.kit.crypto import CipherName
+from services.kit.identifiers import id_number
 from services.kit.settings import ServiceSettings
 from tests.builders import create, entry, observation, patient, transaction
 from tests.house import BASE, HIS, KEY, Fhir, Response, in_one_process
 from tests.shelf import Json
-from yiyang.story.identifiers import id_number
 
 SYSTEM = "urn:oid:2.16.156.10011.1.3"
 FORM = "application/x-www-form-urlencoded"

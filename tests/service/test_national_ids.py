@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from services.fhir.national_ids import holds_national_id, masked
+from services.kit.identifiers import id_number
 from tests.builders import entry, patient, transaction
 from tests.house import BASE, Fhir
 from tests.matchers import assert_outcome
 from tests.shelf import Json, link
-from yiyang.story.identifiers import id_number
 
 SYSTEM = "urn:oid:2.16.156.10011.1.3"
 FORM = "application/x-www-form-urlencoded"

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from services.fhir.definitions import type_definition
-from tests import builders
-from yiyang.story.identifiers import (
+from services.kit.identifiers import (
     id_number,
     is_id_number,
     is_unassigned_division,
@@ -16,6 +15,7 @@ from yiyang.story.identifiers import (
     referral_number,
     uscc,
 )
+from tests import builders
 
 SMALLEST = [
     builders.patient(),

@@ -4,9 +4,9 @@ import secrets
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
+from services.kit.identifiers import id_number
 from yiyang.story import terms
 from yiyang.story.elements import Calendar, Json, coding, concept, identifier, reference
-from yiyang.story.identifiers import id_number
 from yiyang.story.institutions import HOME, Institution, address
 from yiyang.story.terms import local, meta
 

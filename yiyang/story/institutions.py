@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
+from services.kit.identifiers import uscc
 from yiyang.story import terms
 from yiyang.story.elements import Json, concept, identifier, reference, transaction, update
-from yiyang.story.identifiers import uscc
 from yiyang.story.terms import local, meta
 
 

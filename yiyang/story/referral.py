@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from services.kit.identifiers import referral_number
 from yiyang.story import terms
 from yiyang.story.elements import Json, coding, concept, create, identifier, reference, urn
-from yiyang.story.identifiers import referral_number
 from yiyang.story.institutions import Institution
 from yiyang.story.terms import STATES, local, meta
 

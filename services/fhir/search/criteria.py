@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from services.fhir.definitions import SearchParameter
+from services.fhir.search.aliases import with_aliases
 from services.fhir.search.chains import leads_on, parse_chain, parse_has
 from services.fhir.search.composites import Component
 from services.fhir.search.escapes import split, unescape
@@ -90,7 +91,7 @@ def parse_condition(  # noqa: PLR0911 - one for each kind
 
 def _values(parameter: SearchParameter, texts: list[str], reading: Reading) -> tuple[Value, ...]:
     if parameter.type != "composite":
-        return tuple([parse_value(each, reading) for each in texts])
+        return with_aliases(tuple([parse_value(each, reading) for each in texts]), reading)
     components = composite_parameters(reading.resource_type)[parameter]
     return tuple([_composite(each, components, reading) for each in texts])
 

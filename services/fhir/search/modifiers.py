@@ -1,19 +1,18 @@
 """What a modifier makes of a parameter: http://hl7.org/fhir/R4/search.html#modifiers"""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Final, cast
 
 import msgspec
 
-from services.fhir.definitions import SearchParameter, resource_types
+from services.fhir.definitions import resource_types
+from services.fhir.search.aliases import aliases, with_aliases
 from services.fhir.search.escapes import split, unescape
-from services.fhir.search.paths import branches
 from services.fhir.search.query import Match, Modifier, OfTypeValue, StringValue, UriValue, Value
 from services.fhir.search.refusals import invalid, unsupported
 from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.strings import normalize
-from services.fhir.search.targets import reference_targets, refers_by_canonical
+from services.fhir.search.targets import reference_targets, refers_by_canonical, value_types
 from services.fhir.search.values import Reading, parse_token, parse_value
 
 _PARTS_OF_OF_TYPE: Final = 3
@@ -40,7 +39,7 @@ def _of_type(reading: Reading, target: str, texts: Sequence[str]) -> Match:
 
 
 def _same_values(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
-    values = tuple(parse_value(each, reading) for each in texts)
+    values = with_aliases(tuple(parse_value(each, reading) for each in texts), reading)
     return Match(reading.parameter.code, reading.parameter.type, cast("Modifier", modifier), values)
 
 
@@ -53,7 +52,7 @@ def _text(reading: Reading, _: str, texts: Sequence[str]) -> Match:
 
 
 def _identifier_of_type(reading: Reading, _: str, texts: Sequence[str]) -> Match:
-    if "Identifier" not in _types_of(reading.parameter, reading.resource_type):
+    if "Identifier" not in value_types(reading.parameter, reading.resource_type):
         raise unsupported(reading.name, "only identifiers have a type", "该修饰符只用于标识")
     parts = [[unescape(part) for part in split(text, "|")] for text in texts]
     if any(len(each) != _PARTS_OF_OF_TYPE or not all(each) for each in parts):
@@ -63,7 +62,7 @@ def _identifier_of_type(reading: Reading, _: str, texts: Sequence[str]) -> Match
 
 def _identifier(reading: Reading, _: str, texts: Sequence[str]) -> Match:
     """`subject:identifier=system|value`: the identifier beside the reference, not that of the resource."""
-    values = tuple(parse_token(each, reading) for each in texts)
+    values = tuple(each for text in texts for each in aliases(parse_token(text, reading)))
     return Match(f"{reading.parameter.code}:identifier", "token", None, values)
 
 
@@ -119,11 +118,6 @@ def parent_parameter(resource_type: str) -> str | None:
         if code in parameters and resource_type in reference_targets(resource_type, parameters[code]):
             return code
     return None
-
-
-@cache
-def _types_of(parameter: SearchParameter, resource_type: str) -> frozenset[str]:
-    return frozenset(branch.type for branch in branches(parameter.expression, resource_type))
 
 
 _MODIFIERS: Final[Mapping[tuple[str, str], Callable[[Reading, str, Sequence[str]], Match]]] = {

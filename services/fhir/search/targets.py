@@ -44,6 +44,12 @@ def implied_systems(expression: str, resource_type: str) -> frozenset[str]:
     return frozenset().union(*(required_systems(element.codes or "") for element, _ in found))
 
 
+@cache
+def value_types(parameter: SearchParameter, resource_type: str) -> frozenset[str]:
+    """Give the FHIR types of what a parameter looks at."""
+    return frozenset(branch.type for branch in branches(parameter.expression, resource_type))
+
+
 def _elements(expression: str, resource_type: str) -> Iterator[tuple[Element, str]]:
     """Give the element at the end of each path of the expression, with its type."""
     for branch in branches(expression, resource_type):

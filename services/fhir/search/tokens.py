@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from services.fhir.naming import canonical
 from services.fhir.search.keys import of_type_key, present_key, string_key, token_key
 from services.fhir.search.row import Row
 from services.fhir.search.strings import normalize
@@ -21,11 +22,17 @@ def coding(parameter: str) -> Sink[Row]:
 
 
 def identifier(parameter: str) -> Sink[Row]:
-    """Index what the identifier says, and as what: http://hl7.org/fhir/R4/search.html#modifiers, of-type."""
+    """Index what the identifier says, and as what: http://hl7.org/fhir/R4/search.html#modifiers, of-type.
+
+    One under an alias is found under the canonical system too (docs/adr/0024).
+    """
     add, add_text = _pair(parameter, "value"), text(parameter)
 
     def sink(value: dict[str, Any], row: Row) -> None:
         add(value, row)
+        system, number = canonical(value)
+        if system != value.get("system") or number != value.get("value"):
+            add({"system": system, "value": number}, row)
         if kind := value.get("type"):
             _type(kind, value, row)
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.naming import names_of
 from services.fhir.search.query import Match, OfTypeValue, SearchQuery, TokenValue, Value
 from services.fhir.search.row import ContainedIndex, IndexRow
 from services.fhir.search.strings import normalize
 from services.fhir.store.rows import Stored, Write
 from services.kit.crypto import CipherName, cipher_key, decrypt, derived, encrypt, mac, name_of
+from services.kit.identifiers import canonical_id_number
 from services.kit.settings import IdentifierSettings
 
 MARK: Final = "~yy1."
@@ -56,7 +58,8 @@ class Vault(msgspec.Struct, frozen=True):
         """The identifiers in a body that are to be sealed."""
         if not any(system in body for system in self.systems):
             return ()
-        found = set(_values(msgspec.json.decode(body), frozenset(self.systems)))
+        sent = set(_values(msgspec.json.decode(body), frozenset(self.systems)))
+        found = sent | {canonical_id_number(value) for value in sent}  # in the index it stands as that too
         return tuple(sorted((v for v in found if len(v) >= SHORTEST and _PLAIN.fullmatch(v)), key=len, reverse=True))
 
     def sealed_text(self, body: str, values: Sequence[str], bound_to: str) -> str:
@@ -166,7 +169,7 @@ class Vault(msgspec.Struct, frozen=True):
 def vault_of(settings: IdentifierSettings) -> Vault | None:
     """None without a key: then nothing is encrypted."""
     keys = tuple(_key(secret, settings.identifier_cipher) for secret in settings.identifier_secrets)
-    return Vault(keys, settings.identifier_cipher, settings.identifier_systems) if keys else None
+    return Vault(keys, settings.identifier_cipher, names_of(settings.identifier_systems)) if keys else None
 
 
 def _key(secret: bytes, cipher: CipherName) -> Key:
