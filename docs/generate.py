@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from docs.conformance import conformance
 from docs.instruments import code_systems
 from docs.offers import operations, terminologies
+from docs.referral import referral_workflow
 from gateway.settings import GatewaySettings
 from services.care.resources import SERVED as CARE
 from services.fhir.served import EVERY, ServedType
@@ -31,6 +32,7 @@ def documents() -> dict[Path, str]:
         Path("docs/fhir/resources.md"): resources(),
         Path("docs/fhir/operations.md"): operations(NOTICE),
         Path("docs/fhir/terminologies.md"): terminologies(NOTICE),
+        Path("docs/referral-workflow.md"): referral_workflow(NOTICE),
         Path("docs/settings.md"): settings(),
         Path("docs/conformance.md"): conformance(ROOT),
     }

@@ -79,6 +79,9 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
         ),
     ] = {}
     time_zone: Annotated[str, Field(description="zone of date values that carry none")] = "Asia/Shanghai"
+    working_hours: Annotated[
+        str, Field(description="hours of a working day, by which routine clocks of a referral count")
+    ] = "08:00-12:00,14:00-18:00"
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process and service")] = 8
     max_entries: Annotated[int, Field(ge=1, description="entries of one batch or transaction")] = 5000
     keep_hours: Annotated[int, Field(ge=1, le=168, description="how long the files of a bulk job can be fetched")] = 24

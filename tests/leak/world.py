@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
+from services.referral.codes import TASK_CODE, concept
+from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response
 from tests.leak.model import Denial, Grant, Model, Thing, Who
 
@@ -117,7 +119,8 @@ class World:
         package = [t.name for t in self.random.sample(known, min(2, len(known)))]
         body: Json = {
             "resourceType": "Task", "status": "requested", "intent": "order",
-            "code": {"coding": [{"code": "referral"}]}, "for": {"reference": f"Patient/{patient}"},
+            "code": concept(TASK_CODE, "referral"), "businessStatus": business_status("submitted"),
+            "for": {"reference": f"Patient/{patient}"},
             "requester": {"reference": f"Organization/{who.organization}"}, "owner": {"reference": f"Organization/{to}"},
             "input": [{"type": {"text": "package"}, "valueReference": {"reference": name}} for name in package],
         }  # fmt: skip
@@ -136,10 +139,11 @@ class World:
         task = self.random.choice(tasks)
         owner = task.body["owner"]["reference"].partition("/")[2]
         who, patient = Who(owner, "TREAT"), next(iter(task.patients))
-        status = self.random.choice(("received", "accepted", "completed", "rejected", "entered-in-error"))
+        state = self.random.choice(("received", "accepted", "closed", "rejected", "voided"))
+        status = STATES[state].task
         before = [g for g in self.model.grants if g.source == task.name]
         founded = self.model.founds(who, patient)
-        if not await self.change(who, task, {"status": status}):
+        if not await self.change(who, task, {"status": status, "businessStatus": business_status(state)}):
             return
         self.model.grants = [g for g in self.model.grants if g.source != task.name]
         if founded or before:

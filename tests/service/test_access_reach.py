@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from services.referral.codes import TASK_CODE, concept
+from services.referral.states import business_status
 from tests.builders import encounter, observation, organization, patient
 from tests.house import Fhir
 from tests.matchers import assert_outcome
@@ -104,7 +106,7 @@ async def test_a_stat_referral_opens_the_record_under_an_emergencys_purpose(home
     pulse = await home.created(observation(who))
     task = {
         "resourceType": "Task", "status": "requested", "intent": "order", "priority": "stat",
-        "code": {"coding": [{"code": "referral"}]}, "for": {"reference": who},
+        "code": concept(TASK_CODE, "referral"), "businessStatus": business_status("submitted"), "for": {"reference": who},
         "requester": institution(home), "owner": institution(hospital),
     }  # fmt: skip
     await home.created(task)

@@ -9,7 +9,9 @@ import pytest
 from services.care.rules import care_team, episode_of_care
 from services.fhir.access.grants import Moment, Opening, settled
 from services.records.rules import encounter, organization_affiliation
+from services.referral.codes import TASK_CODE, concept
 from services.referral.rules import contract, task
+from services.referral.states import CHOSEN, STATES, business_status
 
 Json = dict[str, Any]
 
@@ -20,9 +22,10 @@ HOME, HOSPITAL = {"reference": "Organization/home"}, {"reference": "Organization
 ELDER = {"reference": "Patient/p"}
 
 
-def referral(status: str, **changes: Any) -> Json:
+def referral(state: str, **changes: Any) -> Json:
     made = {
-        "resourceType": "Task", "status": status, "code": {"coding": [{"code": "referral"}]}, "for": ELDER,
+        "resourceType": "Task", "status": STATES[state].task, "businessStatus": business_status(state),
+        "code": concept(TASK_CODE, "referral"), "for": ELDER,
         "focus": {"reference": "ServiceRequest/s"}, "requester": HOME, "owner": HOSPITAL,
         "input": [{"type": {"text": "package"}, "valueReference": {"reference": "Bundle/b"}}],
     }  # fmt: skip
@@ -37,38 +40,38 @@ def test_the_fulfiller_reads_nothing_before_submission() -> None:
     assert not task(referral("draft"), MOMENT).openings
 
 
-@pytest.mark.parametrize("status", ["requested", "received"])
-def test_the_fulfiller_reads_the_package_only_before_acceptance(status: str) -> None:
-    found = of(referral(status), "hospital")
+@pytest.mark.parametrize("state", ["submitted", "received", "info-requested"])
+def test_the_fulfiller_reads_the_package_only_before_acceptance(state: str) -> None:
+    found = of(referral(state), "hospital")
     assert set(found) == {"referral-task", "referral-package"}
     assert found["referral-package"].resources == ("Patient/p", "ServiceRequest/s", "Bundle/b")
     assert not found["referral-package"].may_write
     assert not found["referral-package"].founds
 
 
-@pytest.mark.parametrize("status", ["accepted", "ready", "in-progress", "on-hold"])
-def test_the_fulfiller_reads_the_record_from_acceptance(status: str) -> None:
-    found = of(referral(status), "hospital")["referral"]
+@pytest.mark.parametrize("state", sorted(CHOSEN))
+def test_the_fulfiller_reads_the_record_from_acceptance(state: str) -> None:
+    found = of(referral(state), "hospital")["referral"]
     assert (found.resources, found.ends, found.founds) == (None, None, True)
 
 
 def test_nothing_is_read_a_while_after_the_end() -> None:
-    assert of(referral("completed"), "hospital")["referral"].ends == NOW + 30 * DAY
+    assert of(referral("closed"), "hospital")["referral"].ends == NOW + 30 * DAY
 
 
 def test_a_refused_referral_shows_neither_package_nor_record() -> None:
     assert set(of(referral("rejected"), "hospital")) == {"referral-task"}
-    assert not task(referral("entered-in-error"), MOMENT).openings
+    assert not task(referral("voided"), MOMENT).openings
 
 
 def test_the_answer_comes_back_to_the_placer() -> None:
     output = [{"type": {"text": "回转单"}, "valueReference": {"reference": "Composition/c"}}]
-    found = of(referral("completed", output=output), "home")["referral-return"]
+    found = of(referral("feedback-sent", output=output), "home")["referral-return"]
     assert "Composition/c" in (found.resources or ())
 
 
 def test_a_stat_referral_opens_the_record_for_four_hours_under_an_emergency() -> None:
-    found = of(referral("requested", priority="stat"), "hospital")["emergency"]
+    found = of(referral("submitted", priority="stat"), "hospital")["emergency"]
     assert (found.ends, found.purposes, found.overrides, found.founds) == (
         NOW + timedelta(hours=4), ("BTG", "ETREAT"), True, False,
     )  # fmt: skip
@@ -149,3 +152,8 @@ def test_an_end_that_has_come_does_not_move() -> None:
     before = Opening("p", "hospital", "encounter", NOW - DAY, NOW + DAY)
     later = Opening("p", "hospital", "encounter", NOW, NOW + 30 * DAY)
     assert counted(later, before, founder=True)[0].ends == NOW + DAY
+
+
+def test_a_task_that_only_looks_like_a_referral_opens_nothing() -> None:
+    assert not task(referral("accepted", code={"coding": [{"code": "referral"}]}), MOMENT).openings
+    assert not task(referral("accepted", businessStatus={"coding": [{"code": "accepted"}]}), MOMENT).openings

@@ -1,0 +1,91 @@
+"""The codes of the two-way referral and how they are found in a resource: docs/referral-workflow.md, docs/fhir/terminologies.md"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+CANONICAL: Final = "https://yiyang.example/fhir"
+_SYSTEM: Final = f"{CANONICAL}/CodeSystem"
+TASK_CODE: Final = f"{_SYSTEM}/task-code"
+SERVICE_CATEGORY: Final = f"{_SYSTEM}/service-category"
+DIRECTION: Final = f"{_SYSTEM}/referral-direction"
+BUSINESS_STATUS: Final = f"{_SYSTEM}/referral-business-status"
+ACT: Final = f"{_SYSTEM}/referral-act"
+INPUT: Final = f"{_SYSTEM}/referral-input"
+OUTPUT: Final = f"{_SYSTEM}/referral-output"
+SECTION: Final = f"{_SYSTEM}/referral-section"
+REJECT_REASON: Final = f"{_SYSTEM}/referral-reject-reason"
+CLOSE_REASON: Final = f"{_SYSTEM}/referral-close-reason"
+CONTRACT_TYPE: Final = f"{_SYSTEM}/contract-type"
+CONTRACT_TERM: Final = f"{_SYSTEM}/contract-term"
+AFFILIATION_TYPE: Final = f"{_SYSTEM}/affiliation-type"
+STAFF_ROLE: Final = f"{_SYSTEM}/staff-role"
+INSTITUTION_TYPE: Final = f"{_SYSTEM}/institution-type"
+LOINC: Final = "http://loinc.org"
+PRIORITY: Final = "http://hl7.org/fhir/request-priority"
+
+CLOCK_EXTENSION: Final = f"{CANONICAL}/StructureDefinition/referral-clock"
+DIRECTION_EXTENSION: Final = f"{CANONICAL}/StructureDefinition/referral-direction"
+CAPACITY_EXTENSION: Final = f"{CANONICAL}/StructureDefinition/capacity"
+QUOTA_OWNER_EXTENSION: Final = f"{CANONICAL}/StructureDefinition/quota-owner"
+
+DIRECTIONS: Final = ("up", "down", "lateral")
+REFERRAL: Final = "referral"
+ABORT: Final = "abort"
+
+
+def concept(system: str, code: str, display: str | None = None) -> Json:
+    coding = {"system": system, "code": code} | ({"display": display} if display else {})
+    return {"coding": [coding]}
+
+
+def codes_in(concepts: Any, system: str) -> tuple[str, ...]:
+    """The codes of one system in a CodeableConcept or in several."""
+    several = concepts if isinstance(concepts, list) else [concepts] if concepts else []
+    codings = (coding for each in several for coding in each.get("coding", ()))
+    return tuple(c["code"] for c in codings if c.get("system") == system and "code" in c)
+
+
+def is_referral(task: Json | None) -> bool:
+    return task is not None and REFERRAL in codes_in(task.get("code"), TASK_CODE)
+
+
+def is_abort(task: Json | None) -> bool:
+    return task is not None and ABORT in codes_in(task.get("code"), TASK_CODE)
+
+
+def is_referral_request(request: Json | None) -> bool:
+    return request is not None and REFERRAL in codes_in(request.get("category"), SERVICE_CATEGORY)
+
+
+def direction_of(request: Json) -> str | None:
+    return next(iter(codes_in(request.get("category"), DIRECTION)), None)
+
+
+def reference_in(value: Any) -> str:
+    """`Type/id` of a literal reference, without version and base; empty where there is none."""
+    text = value.get("reference", "") if isinstance(value, dict) else ""
+    parts = str(text).partition("/_history/")[0].split("/")
+    return "/".join(parts[-2:]) if len(parts) > 1 else ""
+
+
+def id_in(value: Any, resource_type: str) -> str | None:
+    """The id of a literal reference to this type."""
+    kind, _, resource_id = reference_in(value).partition("/")
+    return resource_id if kind == resource_type and resource_id else None
+
+
+def values(parameters: Iterable[Json] | None, system: str, code: str) -> Iterator[tuple[int, Any]]:
+    """The values of a Task's inputs or outputs of one kind, each with its place in the list."""
+    for place, each in enumerate(parameters or ()):
+        if code in codes_in(each.get("type"), system):
+            yield place, next((v for k, v in each.items() if k.startswith("value")), None)
+
+
+def inputs(task: Json, code: str) -> list[Any]:
+    return [value for _, value in values(task.get("input"), INPUT, code)]
+
+
+def outputs(task: Json, code: str) -> list[Any]:
+    return [value for _, value in values(task.get("output"), OUTPUT, code)]
