@@ -24,6 +24,7 @@ from services.fhir.routes import fhir_routes
 from services.fhir.served import ServedType
 from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
+from services.fhir.store.cursors import link_keys
 from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
@@ -78,7 +79,8 @@ def _service(
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
     owned = frozenset(s.type for s in served)
-    stores = Stores(database, owned, AuditLog(database), clock, key, ReadsTogether(database), vault=vault_of(settings))
+    reads, links = ReadsTogether(database), link_keys(key)
+    stores = Stores(database, owned, AuditLog(database), clock, links, reads, vault=vault_of(settings))
     return Service(
         name=name,
         served={s.type: s for s in served},

@@ -1,25 +1,26 @@
 """A page link whose search names a person carries the search sealed: who finds the link learns nothing (docs/adr/0007, docs/adr/0019)."""
 
-import base64
-import binascii
-import os
+import re
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.fhir.national_ids import holds_national_id
 from services.fhir.outcomes import bad_request
 from services.fhir.request import FhirRequest
+from services.fhir.search.query import SearchQuery
 from services.fhir.service import Service
-from services.kit.crypto import derived
+from services.fhir.store.cursors import hide, shown
 
 Parameters = Sequence[tuple[str, str]]
 
 NAME: Final = "_sealed"
-_NONCE: Final = 12
+_WHAT: Final = "the search"
+_NAMES: Final = frozenset({"name", "family", "given", "phonetic"})
+_TEXTS: Final = frozenset({"_text", "_content", "_filter"})
+_PEOPLE: Final = frozenset({"Patient", "RelatedPerson", "Person", "Practitioner"})
+_PART: Final = re.compile(r"[.:]")
 _decode: Final = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
@@ -28,30 +29,36 @@ def asked(request: FhirRequest, service: Service) -> list[tuple[str, str]]:
     return opened(request.parameters, service.stores.cursor_key)
 
 
-def sealed(used: Parameters, key: bytes) -> Parameters:
-    """The parameters for a link: as they are where they name nobody."""
-    if not any(holds_national_id(value) for _, value in used):
-        return used
-    nonce = os.urandom(_NONCE)
-    hidden = AESGCM(_key(key)).encrypt(nonce, msgspec.json.encode(list(used)), None)
-    return ((NAME, base64.urlsafe_b64encode(nonce + hidden).decode().rstrip("=")),)
+def sealed(query: SearchQuery, keys: bytes) -> Parameters:
+    """The parameters for a page's link: as they are where they name nobody."""
+    if not any(holds_national_id(value) or _may_name(name, query.type) for name, value in query.used):
+        return query.used
+    return ((NAME, hide(msgspec.json.encode(list(query.used)), _WHAT, keys)),)
 
 
-def opened(given: Parameters, key: bytes) -> list[tuple[str, str]]:
+def stood_in_url(query: SearchQuery, request: FhirRequest) -> bool:
+    """Whether the caller itself has written the search into a URL, and may."""
+    is_hidden = request.method != "GET" or request.is_entry or any(name == NAME for name, _ in request.parameters)
+    return not is_hidden and not any(holds_national_id(value) for _, value in query.used)
+
+
+def opened(given: Parameters, keys: bytes) -> list[tuple[str, str]]:
     """What a link stands for, with the parameters beside it."""
     found: list[tuple[str, str]] = []
     for name, value in given:
-        found += _opened(value, key) if name == NAME else [(name, value)]
+        found += _opened(value, keys) if name == NAME else [(name, value)]
     return found
 
 
-def _opened(text: str, key: bytes) -> list[tuple[str, str]]:
-    try:
-        whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return _decode(AESGCM(_key(key)).decrypt(whole[:_NONCE], whole[_NONCE:], None))
-    except (binascii.Error, ValueError, InvalidTag) as error:
-        raise bad_request("_sealed: not a page link of this server", code="value", text="翻页链接无效") from error
+def _may_name(name: str, resource_type: str) -> bool:
+    """May the value be a person's name: of a person, at the end of a chain that can lead to one, or in free text."""
+    parts = {*_PART.split(name)}
+    is_chain = "." in name or name.startswith("_has:")
+    return bool(parts & _TEXTS) or (bool(parts & _NAMES) and (is_chain or resource_type in _PEOPLE))
 
 
-def _key(key: bytes) -> bytes:
-    return derived(key, "page query")
+def _opened(text: str, keys: bytes) -> list[tuple[str, str]]:
+    found = shown(text, _WHAT, keys)
+    if found is None:
+        raise bad_request("_sealed: not a page link of this server", code="value", text="翻页链接无效")
+    return _decode(found)

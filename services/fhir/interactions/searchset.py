@@ -9,7 +9,7 @@ import msgspec
 from services.fhir.bundle import bundle, outcome_entry, search_entry, text
 from services.fhir.interactions.codes import with_codes
 from services.fhir.interactions.may_search import check_may_search
-from services.fhir.interactions.sealed import Parameters, asked, sealed
+from services.fhir.interactions.sealed import Parameters, asked, sealed, stood_in_url
 from services.fhir.outcomes import Issue, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import ANY, READ, permissions
@@ -36,7 +36,7 @@ async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> 
         *(search_entry(_seen(stored, _of_included(query.view)), service.base, "include") for stored in page.included),
         *(outcome_entry(operation_outcome(told)) for told in [_told(query, page)] if told),
     ]
-    return Answer(200, bundle("searchset", entries, links=_links(query, page, service), total=page.total))
+    return Answer(200, bundle("searchset", entries, links=_links(query, page, request, service), total=page.total))
 
 
 def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[str | None]:
@@ -84,12 +84,12 @@ def _of_included(view: View | None) -> View | None:
     return view if view and view.summary else None
 
 
-def _links(query: SearchQuery, page: Page, service: Service) -> list[tuple[str, str]]:
-    """The self link lists exactly what was used; the next link is it and a place."""
+def _links(query: SearchQuery, page: Page, request: FhirRequest, service: Service) -> list[tuple[str, str]]:
+    """The self link lists exactly what was used; the next link is it and a place, and names nobody."""
     path = query.path or query.type
     own = f"{service.base}/{path}" if path else service.base
-    used = sealed(query.used, service.stores.cursor_key)
-    links = [("self", _with(own, used))]
+    used = sealed(query, service.stores.cursor_key)
+    links = [("self", _with(own, query.used if stood_in_url(query, request) else used))]
     if page.next is not None:
         links.append(("next", _with(own, (*used, ("_cursor", page.next)))))
     return links

@@ -1,7 +1,6 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from random import uniform
@@ -15,6 +14,7 @@ from services.fhir.outcomes import conflict, forbidden, not_found
 from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
+from services.fhir.store.cursors import own_keys
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=1024)
 def _own_key(key: bytes, organization: str, person: str | None) -> bytes:
-    return hmac.digest(key, f"page\0{organization}\0{person or ''}".encode(), "sha256")
+    return own_keys(key, organization, person or "")
 
 
 class UnownedTypeError(Exception):
