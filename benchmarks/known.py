@@ -17,7 +17,9 @@ from services.care import resources as care
 from services.care import rules as care_rules
 from services.fhir.access.access import Access, access_of
 from services.fhir.body import stamp
-from services.fhir.interactions.prepare import Intent, prepare_create
+from services.fhir.interactions.draft import draft_create
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.version import version
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store import read
@@ -97,7 +99,10 @@ class Prepared:
         self.bundle = lru_cache(BODIES)(self._bundle)
 
     def _one(self, resource_type: str, body: bytes) -> Write:
-        return prepare_create(Intent("POST", resource_type, body=body), self._service)
+        return self._version(Intent("POST", resource_type, body=body))
+
+    def _version(self, intent: Intent) -> Write:
+        return version(draft_create(intent, self._service), self._service)
 
     def _bundle(self, body: bytes) -> tuple[Write, ...]:
         entries = json.loads(body)["entry"]
@@ -111,9 +116,8 @@ class Prepared:
             text = text.replace(f'"{url}"', f'"{entry["resource"]["resourceType"]}/{ids[url]}"')
         linked = json.loads(text)["entry"]
         return tuple(
-            prepare_create(
-                Intent("POST", r["resourceType"], ids[e["fullUrl"]], json.dumps(r, ensure_ascii=False).encode()),
-                self._service,
+            self._version(
+                Intent("POST", r["resourceType"], ids[e["fullUrl"]], json.dumps(r, ensure_ascii=False).encode())
             )
             for e, r in zip(entries, (each["resource"] for each in linked), strict=True)
         )

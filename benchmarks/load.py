@@ -18,7 +18,9 @@ import msgspec
 
 from benchmarks import known
 from services.fhir.access.access import SYSTEM
-from services.fhir.interactions.prepare import Intent, prepare_create
+from services.fhir.interactions.draft import draft_create
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.version import version
 from services.fhir.store import write
 from services.fhir.store.rows import Write
 from services.fhir.store.shards import new_id, shard_of
@@ -73,7 +75,7 @@ class Loader:
 
     def _patient(self, number: int) -> Write:
         body = json.dumps(self._script.patient(number)).encode()
-        return prepare_create(Intent("POST", "Patient", self.ids[number], body), self._service)
+        return self._version(Intent("POST", "Patient", self.ids[number], body))
 
     def _observations(self, number: int, now: datetime) -> list[Write]:
         return [_of(each, self.ids[number], now) for each in self._pattern(number % PATTERNS)]
@@ -81,10 +83,10 @@ class Loader:
     def _prepared_observations(self, pattern: int) -> list[Write]:
         """Of a patient that stands for others."""
         bodies = (self._script.obs_for(pattern, k, f"Patient/{known.ID}") for k in range(OBSERVATIONS))
-        return [
-            prepare_create(Intent("POST", "Observation", body=json.dumps(body).encode()), self._service)
-            for body in bodies
-        ]
+        return [self._version(Intent("POST", "Observation", body=json.dumps(body).encode())) for body in bodies]
+
+    def _version(self, intent: Intent) -> Write:
+        return version(draft_create(intent, self._service), self._service)
 
 
 def _of(prepared: Write, patient: str, now: datetime) -> Write:

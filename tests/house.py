@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -116,13 +116,18 @@ def _fields(caller: Caller) -> Json:
 
 
 @asynccontextmanager
-async def in_one_process(database_url: str, own: ServiceSettings | None = None) -> AsyncIterator[Peers]:
-    """Records, referral and care in one process, each under its own database role, as `yiyang up` runs them."""
+async def in_one_process(
+    database_url: str, own: ServiceSettings | None = None, **instead: Callable[..., Any]
+) -> AsyncIterator[Peers]:
+    """Records, referral and care in one process, each under its own database role, as `yiyang up` runs them.
+
+    A service that is named `instead` is made by what is given for it.
+    """
     settings = own or ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
     databases: list[Database] = []
     apps: dict[str, Any] = {}
     peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})
-    for name, create in (("records", records), ("referral", referral), ("care", care)):
+    for name, create in ({"records": records, "referral": referral, "care": care} | instead).items():
         databases.append(Database(database_url, role=role_of(name)))
         apps[name] = create(settings, database=databases[-1], peers=peers)
     yield peers

@@ -3,14 +3,18 @@
 No value is parsed and written again, so decimals keep their digits and dates their zones: http://hl7.org/fhir/R4/json.html#primitive
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+import jiter
 import msgspec
 
 from services.fhir.store.rows import instant
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_values: Final = jiter.from_json
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _SERVER_META: Final = ("versionId", "lastUpdated")
 
 
@@ -28,6 +32,13 @@ def stamp(body: bytes, resource_type: str, resource_id: str, version: int, updat
     for name in ("resourceType", "id"):
         members.pop(name, None)
     return f"{head}{_joined(members)}}}"
+
+
+def spliced(body: bytes, said: Mapping[str, Any]) -> bytes:
+    """The text of `said`, in which every member that is as in `body` keeps its bytes."""
+    raw, sent = _members.decode(body), _values(body, float_mode="decimal")
+    kept = {name: raw[name] for name in raw if name in said and said[name] == sent[name]}
+    return _encode({name: kept.get(name, value) for name, value in said.items()})
 
 
 def pretty(body: bytes) -> bytes:

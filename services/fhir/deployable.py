@@ -16,6 +16,7 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
+from services.fhir.business import Business, Guarded
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
@@ -38,21 +39,33 @@ from services.kit.straight import StraightApp
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def create_service(
+def create_service(  # noqa: PLR0913 - all that a service is made of
     name: str,
     served: Sequence[ServedType],
     settings: ServiceSettings,
     *,
     openings: Mapping[str, Rule] = MappingProxyType({}),
     operations: Sequence[Operation] = (),
+    business: Business | None = None,
+    guarded: Guarded | None = None,
     database: Database | None = None,
     peers: Peers | None = None,
 ) -> FastAPI:
-    """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR. `database` and `peers` come from the process that holds several services; alone, a service opens its own."""
+    """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
+
+    `business` decides on what is governed, `guarded` which of it is changed only under If-Match. `database` and `peers` come from the process that
+    holds several services; alone, a service opens its own.
+    """
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
     app = StraightApp(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
-    service = _service(name, served, settings, own_database, own_peers, openings, operations)
+    service = msgspec.structs.replace(
+        _service(name, served, settings, own_database, own_peers),
+        openings=openings,
+        operations=tuple(operations),
+        business=business,
+        guarded=guarded,
+    )
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
@@ -73,8 +86,6 @@ def _service(
     settings: ServiceSettings,
     database: Database,
     peers: Peers,
-    openings: Mapping[str, Rule],
-    operations: Sequence[Operation],
 ) -> Service:
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
@@ -91,8 +102,6 @@ def _service(
         internal_key=key,
         clock=clock,
         max_entries=settings.max_entries,
-        openings=openings,
-        operations=tuple(operations),
         grace=timedelta(days=settings.grace_days),
         clearances=settings.clearances,
     )

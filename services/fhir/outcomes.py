@@ -18,6 +18,7 @@ __all__ = [
     "not_found",
     "operation_outcome",
     "precondition_failed",
+    "precondition_required",
     "too_large",
     "unauthorized",
     "unavailable",
@@ -82,6 +83,7 @@ precondition_failed = _Failure(412, "conflict", "前提条件不满足，数据�
 too_large = _Failure(413, "too-long", "请求内容过大")
 unsupported_media = _Failure(415, "not-supported", "不支持此内容类型，请使用 application/fhir+json")
 unprocessable = _Failure(422, "processing", "内容不符合规则")
+precondition_required = _Failure(428, "required", "须注明所依据的版本（If-Match）")
 internal_error = _Failure(500, "exception", "服务器内部错误，请稍后重试")
 unavailable = _Failure(503, "transient", "服务暂时不可用，请稍后重试")
 

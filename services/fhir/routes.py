@@ -45,7 +45,7 @@ from services.fhir.outcomes import (
 from services.fhir.reindexing import Learner
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.kit.caller import HEADER, Caller, CallerRefusedError, verify
+from services.kit.caller import HEADER, NOBODY, Caller, CallerRefusedError, verify
 from services.kit.database import DatabaseUnavailable
 from services.kit.logging import log_failure
 from services.kit.peers import PeerUnavailable
@@ -87,7 +87,6 @@ PUBLIC: Final = frozenset({capabilities})
 OTHER_MEDIA: Final = frozenset({job_file})  # what they answer is not FHIR JSON
 _CALLER: Final = HEADER.encode()
 _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
-_NOBODY: Final = Caller("", "", None, (), "", "", "")
 
 
 def fhir_routes(service: Service, learner: Learner) -> list[Route]:
@@ -133,7 +132,7 @@ class Endpoint:
         handler = self._handler(scope["method"])
         fields = _combined(scope["headers"])
         query = scope["query_string"].decode("latin-1")
-        caller = _NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
+        caller = NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
         if b"%00" in scope["raw_path"]:
             raise not_found("No path holds U+0000", text="没有这个地址")
         if handler not in OTHER_MEDIA:

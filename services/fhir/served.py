@@ -25,7 +25,11 @@ APPEND_ONLY: Final[tuple[Interaction, ...]] = ("create", "read", "vread", "searc
 
 
 class ServedType(msgspec.Struct, frozen=True):
-    """One resource type and the interactions (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html) that its owner allows."""
+    """One resource type and the interactions (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html) that its owner allows.
+
+    What is `governed` is written only as its owner's business decides (business.py).
+    """
 
     type: str
     interactions: tuple[Interaction, ...] = EVERY
+    governed: bool = False

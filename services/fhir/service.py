@@ -9,10 +9,11 @@ import msgspec
 
 from services.fhir.access.access import access_of
 from services.fhir.access.grants import Rule
+from services.fhir.business import Business, Guarded
 from services.fhir.outcomes import method_not_allowed, not_found
 from services.fhir.served import Interaction, ServedType
 from services.fhir.store.store import Stores
-from services.kit.caller import Caller
+from services.kit.caller import NOBODY, Caller
 from services.kit.clock import Clock
 from services.kit.peers import Peers
 
@@ -22,6 +23,8 @@ class Service(msgspec.Struct, frozen=True):
 
     `openings` are the rules by which resources open a basis for a patient, which outlives its end by `grace`; `clearances` are the
     labels that organizations may see beyond what their purpose allows; `operations` are the service's own (operations/operation.py).
+    `business` decides on what is written of governed types, `guarded` says which of them are changed only by who names the version.
+    `caller` is for whom it works (`seen_by`).
     """
 
     name: str
@@ -37,12 +40,24 @@ class Service(msgspec.Struct, frozen=True):
     grace: timedelta = timedelta(days=30)
     clearances: Mapping[str, tuple[str, ...]] = {}
     operations: tuple[Any, ...] = ()
+    business: Business | None = None
+    guarded: Guarded | None = None
+    caller: Caller = NOBODY
 
     def seen_by(self, caller: Caller) -> "Service":
         """The same service for one caller: whatever it reads or writes, it does as far as this caller may."""
         cleared = self.clearances.get(caller.organization, ())
         access = access_of(caller, self.clock.now(), cleared)
-        return msgspec.structs.replace(self, stores=self.stores.seen_by(access))
+        return msgspec.structs.replace(self, stores=self.stores.seen_by(access), caller=caller)
+
+    def as_platform(self) -> "Service":
+        """The same for the platform's own part of what this caller does: nothing is out of its reach."""
+        return msgspec.structs.replace(self, stores=self.stores.as_platform())
+
+    def governs(self, resource_type: str) -> bool:
+        """Is the type an own one, on which the business decides?"""
+        served = self.served.get(resource_type)
+        return served is not None and served.governed and resource_type in self.stores.owned
 
     def check(self, resource_type: str, interaction: Interaction) -> None:
         """404 for a type that is not served here, 405 for an interaction that the type does not allow."""

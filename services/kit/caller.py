@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -35,6 +36,9 @@ class Caller(msgspec.Struct, frozen=True):
     purpose: str
     request_id: str
     jti: str
+
+
+NOBODY: Final = Caller("", "", None, (), "", "", "")
 
 
 class CallerRefusedError(Exception):

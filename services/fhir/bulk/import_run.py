@@ -17,8 +17,10 @@ from services.fhir.bulk.export_run import compressed
 from services.fhir.bulk.job import FileKind, Job, Part
 from services.fhir.bulk.line_outcomes import Verb, done_line, refused_line
 from services.fhir.bulk.lines import Chunk, read_lines
-from services.fhir.bulk.prepare_each import Prepared, prepare_each
-from services.fhir.interactions.prepare import Intent
+from services.fhir.bulk.prepare_each import prepare_each
+from services.fhir.interactions.commit import put
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import Prepared
 from services.fhir.outcomes import FhirError
 from services.fhir.service import Service
 from services.fhir.store import jobs
@@ -85,12 +87,14 @@ class _Import:
         self._tally = await self._service.stores.retrying(lambda: self._attempt(part, chunk))
 
     async def _attempt(self, part: Part, chunk: Chunk) -> dict[str, int]:
-        prepared, late = await prepare_each(chunk.intents, self._job.caller, self._service)
         results = Results(dict(self._tally))
+        same = await self._service.stores.reading(lambda store: _unchanged(chunk.intents, store))
+        meant = {n: intent for n, intent in chunk.intents.items() if n not in same}
+        prepared, late = await prepare_each(meant, self._job.caller, self._service)
         results.refuse({**chunk.refusals, **late}, chunk.intents)
 
         async def work(store: Store) -> None:
-            await self._put(prepared, chunk.intents, results, store)
+            self._put(prepared, same, results, store)
             await store.commit_after(
                 lambda inside: inside.reading(lambda s: s.run(self._note, part, chunk.count, results))
             )
@@ -98,18 +102,15 @@ class _Import:
         await self._service.stores.committing_once(work)
         return results.tally
 
-    async def _put(self, prepared: Prepared, intents: Mapping[int, Intent], results: Results, store: Store) -> None:
+    def _put(self, prepared: Prepared, same: Mapping[int, Stored], results: Results, store: Store) -> None:
         """A version for each line, but for those that say what is there already."""
-        current = await _current(prepared, store)
         now = self._service.clock.now()
-        for number, write in sorted(prepared.items()):
-            if write is None:
+        for number, stored in sorted({**same, **put(store, prepared)}.items()):
+            if stored is None:
                 continue
-            before = current.get((write.type, write.id))
-            if before and _says_the_same(intents[number], before):
-                results.add(number, "unchanged", before)
+            if number in same:
+                results.add(number, "unchanged", stored)
                 continue
-            stored = store.put_prepared(write)
             interaction, status = ("create", 201) if stored.is_created else ("update", 200)
             store.audit(audit.row(now, self._job.caller, interaction, status, stored.type, stored.id, of=stored))
             results.add(number, "created" if stored.is_created else "updated", stored)
@@ -129,17 +130,20 @@ class _Import:
             await jobs.add_file(connection, self._job.id, kind, _OUTCOME, len(lines), size, content)
 
 
-async def _current(prepared: Prepared, store: Store) -> dict[tuple[str, str], Stored]:
-    """What is there of the resources that have a version already."""
+async def _unchanged(intents: Mapping[int, Intent], store: Store) -> dict[int, Stored]:
+    """What is there of the lines that say the same: of these nothing is written, and nobody has to decide on them."""
     ids: dict[str, list[str]] = {}
-    for write in filter(None, prepared.values()):
-        if write.version > 1 and not write.created:
-            ids.setdefault(write.type, []).append(write.id)
-    return {(s.type, s.id): s for t, wanted in ids.items() for s in await store.read_many(t, wanted)}
+    for intent in intents.values():
+        if intent.method == "PUT":
+            ids.setdefault(intent.type, []).append(intent.id)
+    current = {(s.type, s.id): s for t, wanted in ids.items() for s in await store.read_many(t, wanted)}
+    there = {n: current.get((each.type, each.id)) for n, each in intents.items() if each.method == "PUT"}
+    return {n: stored for n, stored in there.items() if stored and _says_the_same(intents[n], stored)}
 
 
 def _says_the_same(intent: Intent, stored: Stored) -> bool:
-    """Byte for byte, but for what the server itself says in `meta`."""
-    if intent.method != "PUT" or stored.body is None:
+    """Byte for byte, but for what the server itself says in `meta`; what is no resource is not the same as one."""
+    try:
+        return stamp(intent.body, stored.type, stored.id, stored.version, stored.updated) == stored.body
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    return stamp(intent.body, stored.type, stored.id, stored.version, stored.updated) == stored.body

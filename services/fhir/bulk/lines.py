@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.fhir.interactions.prepare import Intent
+from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import FhirError, forbidden
 from services.fhir.scopes import permissions
 from services.fhir.validation import parse

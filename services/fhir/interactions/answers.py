@@ -1,12 +1,15 @@
 """Answers that several interactions give alike: http://hl7.org/fhir/R4/http.html#general"""
 
+from collections.abc import Callable
 from typing import Final
 
 from services.fhir.bundle import SAVED
 from services.fhir.headers import http_date, preferred_return
 from services.fhir.outcomes import FhirError, gone, not_found
 from services.fhir.request import Answer, FhirRequest
+from services.fhir.service import Service
 from services.fhir.store.rows import Stored
+from services.fhir.store.store import Store
 
 # Nobody between keeps a patient's data, and the client asks with If-None-Match: RFC 9111 §5.2.2.4, §5.2.2.7
 _ASK_AGAIN: Final = (b"cache-control", b"private, no-cache")
@@ -32,8 +35,10 @@ def location(stored: Stored) -> str:
     return f"{stored.type}/{stored.id}/_history/{stored.version}"
 
 
-def of_write(request: FhirRequest, stored: Stored, base: str) -> Answer:
-    """http://hl7.org/fhir/R4/http.html#return: the resource unless the client prefers less."""
+def of_write(request: FhirRequest, stored: Stored | None, base: str) -> Answer:
+    """http://hl7.org/fhir/R4/http.html#return: the resource unless the client prefers less; a deletion has none, and may have no version."""
+    if stored is None or stored.is_deleted:
+        return Answer(204, b"", ((b"etag", stored.etag.encode()),) if stored else ())
     status = 201 if stored.is_created else 200
     headers = (*version_headers(stored), (b"location", f"{base}/{location(stored)}".encode()))
     match preferred_return(request.prefer):
@@ -43,3 +48,16 @@ def of_write(request: FhirRequest, stored: Stored, base: str) -> Answer:
             return Answer(status, SAVED, headers)
         case _:
             return Answer(status, (stored.body or "").encode(), headers)
+
+
+def written(
+    interaction: str, request: FhirRequest, service: Service, query: str | None = None
+) -> Callable[[Store, Stored | None], Answer]:
+    """The end of a write: what is answered, and its audit row in the commit."""
+
+    def finish(store: Store, stored: Stored | None) -> Answer:
+        answer = of_write(request, stored, service.base)
+        store.audit(request.audit(interaction, answer.status, of=stored, query=query))
+        return answer
+
+    return finish

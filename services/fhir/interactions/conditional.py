@@ -10,10 +10,13 @@ from typing import Any
 
 import msgspec
 
+from services.fhir.interactions.answers import written
+from services.fhir.interactions.commit import Finish, Written, carry_out
+from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.may_search import check_may_search
-from services.fhir.interactions.prepare import Intent, prepare
+from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.outcomes import FhirError, bad_request, not_found, precondition_failed
-from services.fhir.request import FhirRequest
+from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parse import parse_criteria
 from services.fhir.search.query import SearchQuery, types_in
 from services.fhir.service import Service
@@ -63,24 +66,26 @@ async def look(criteria: Criteria, store: Store) -> Found:
     return Found(matches[0] if matches else None, claim)
 
 
-async def write_where(intent: Intent, interaction: str, request: FhirRequest, service: Service) -> Stored | None:
-    """Carry out a write whose criteria stand in the URL; None when nothing matched and nothing is to be written."""
+async def write_where(intent: Intent, interaction: str, request: FhirRequest, service: Service) -> Answer:
+    """Carry out a write whose criteria stand in the URL; 204 when nothing matched and nothing is to be written."""
     criteria = read_criteria(request.type, request.criteria, request.at, request.caller, service)
+    answer = written(interaction, request, service, request.query)
 
-    async def work(store: Store) -> Stored | None:
+    async def plan(store: Store) -> tuple[Prepared, Finish[Answer]]:
         found = await look(criteria, store)
         settled = settle(intent, found)
-        write = await prepare(settled, store, service) if settled else None
-        check_still_there(write, found)
-        if found.one is None and write is not None:
-            store.claim(found.claim)
-        stored = store.put(write) if write else None
-        status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200
-        store.audit(request.audit(interaction, status, of=stored, query=request.query))
-        return stored
+        prepared = await prepare({0: settled} if settled else {}, store, service)
+        check_still_there(prepared.one(), found)
+
+        def finish(store: Store, made: Written) -> Answer:
+            if found.one is None and prepared.one() is not None:
+                store.claim(found.claim)
+            return answer(store, made.get(0))
+
+        return prepared, finish
 
     async with service.stores.door(criteria.key):
-        return await service.stores.committing(work)
+        return await carry_out(plan, service)
 
 
 def settle(intent: Intent, found: Found) -> Intent | None:

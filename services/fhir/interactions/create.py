@@ -1,11 +1,12 @@
 """The create interaction, and conditional create: http://hl7.org/fhir/R4/http.html#create"""
 
-from services.fhir.interactions.answers import of_write
+from services.fhir.interactions.answers import written
+from services.fhir.interactions.commit import Finish, Written, carry_out, write
 from services.fhir.interactions.conditional import look, read_criteria
-from services.fhir.interactions.prepare import Intent, prepare_create
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
 
 
@@ -16,12 +17,7 @@ async def create(request: FhirRequest, service: Service) -> Answer:
         return await _create_unless(request.if_none_exist, request, service)
     intent = Intent("POST", request.type, body=request.body)
 
-    async def work(store: Store) -> Stored:
-        stored = store.put(prepare_create(intent, service))
-        store.audit(request.audit("create", 201, of=stored))
-        return stored
-
-    return of_write(request, await service.stores.committing(work), service.base)
+    return await write(intent, service, written("create", request, service))
 
 
 async def _create_unless(text: str, request: FhirRequest, service: Service) -> Answer:
@@ -29,17 +25,17 @@ async def _create_unless(text: str, request: FhirRequest, service: Service) -> A
     service.check(request.type, "create")
     criteria = read_criteria(request.type, text, request.at, request.caller, service)
     intent = Intent("POST", request.type, body=request.body)
+    answer = written("create", request, service)
 
-    async def work(store: Store) -> Stored:
+    async def plan(store: Store) -> tuple[Prepared, Finish[Answer]]:
         found = await look(criteria, store)
-        if found.one is not None:
-            store.audit(request.audit("create", 200, of=found.one))
-            return found.one
-        store.claim(found.claim)
-        stored = store.put(prepare_create(intent, service))
-        store.audit(request.audit("create", 201, of=stored))
-        return stored
+
+        def finish(store: Store, made: Written) -> Answer:
+            if found.one is None:
+                store.claim(found.claim)
+            return answer(store, made.get(0) or found.one)
+
+        return await prepare({0: intent} if found.one is None else {}, store, service), finish
 
     async with service.stores.door(criteria.key):
-        stored = await service.stores.committing(work)
-    return of_write(request, stored, service.base)
+        return await carry_out(plan, service)

@@ -1,30 +1,42 @@
-"""Ask the owner of each type, here or in another service, to prepare what a transaction wants written (docs/adr/0001)."""
+"""Ask the owner of each type, here or in another service, to prepare what a commit is to write (docs/adr/0001, docs/adr/0025)."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from services.fhir.business import RefusedChange
 from services.fhir.interactions.envelope import at_entry
-from services.fhir.interactions.prepare import Intent, prepare
-from services.fhir.outcomes import FhirError, Issue, not_found
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import BadDecisionError, Prepared, prepare, prepare_also, together
+from services.fhir.outcomes import FhirError, Issue, conflict, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.served import ServedType
 from services.fhir.service import Service
-from services.fhir.store.rows import Write
 from services.fhir.store.store import Store
+from services.fhir.store.write import VersionConflict
+from services.fhir.validation import parse, validate
 from services.kit.caller import HEADER, Caller, sign
 from services.kit.peers import PeerUnavailable
+
+Json = dict[str, Any]
 
 PREPARE: Final = "/internal/prepare"
 
 
-class Prepared(msgspec.Struct, tag=True, frozen=True):
-    """Versions by entry number; None for a deletion of what is not there."""
+class Asked(msgspec.Struct, frozen=True):
+    """`others` are the bodies of the rest of the transaction by `Type/id`; `also` is what another owner has decided beside its own."""
 
-    writes: dict[int, Write | None]
+    intents: dict[int, Intent] = {}
+    others: dict[str, bytes] = {}
+    also: tuple[Intent, ...] = ()
+    rehearsing: bool = False
+
+
+class Done(msgspec.Struct, tag=True, frozen=True):
+    prepared: Prepared
 
 
 class Refused(msgspec.Struct, tag=True, frozen=True):
@@ -35,8 +47,20 @@ class Refused(msgspec.Struct, tag=True, frozen=True):
     issues: tuple[Issue, ...]
 
 
-_decode_intents: Final = msgspec.msgpack.Decoder(dict[int, Intent])
-_decode_reply: Final = msgspec.msgpack.Decoder(Prepared | Refused)
+class Overtaken(msgspec.Struct, tag=True, frozen=True):
+    """Another commit came between what was decided and what was to be prepared of it."""
+
+
+class Mistaken(msgspec.Struct, tag=True, frozen=True):
+    """What another owner decided can't be prepared, and never could."""
+
+    text: str
+
+
+Reply = Done | Refused | Overtaken | Mistaken
+
+_decode_asked: Final = msgspec.msgpack.Decoder(Asked)
+_decode_reply: Final = msgspec.msgpack.Decoder(Reply)
 
 
 async def with_all_types(service: Service) -> Service:
@@ -46,21 +70,79 @@ async def with_all_types(service: Service) -> Service:
     return msgspec.structs.replace(service, served=types)
 
 
-async def prepare_all(intents: Mapping[int, Intent], caller: Caller, service: Service) -> dict[int, Write | None]:
+async def prepare_all(
+    intents: Mapping[int, Intent],
+    caller: Caller,
+    service: Service,
+    *,
+    apart: bool = False,
+    rehearsing: bool = False,
+) -> Prepared:
     """Prepare each intent at its owner; the first refusal is raised, named by its entry.
 
-    To be called without a connection in hand: each owner takes one of its own, in this process from the same pool.
+    To be called without a connection in hand: each owner takes one of its own, in this process from the same pool. Intents that stand
+    `apart` share a commit, and otherwise know nothing of each other.
     """
     by_owner: dict[str, dict[int, Intent]] = defaultdict(dict)
     for n, intent in intents.items():
         by_owner[await _owner(intent.type, n, service)][n] = intent
-    replies = await asyncio.gather(*(_ask(owner, part, caller, service) for owner, part in by_owner.items()))
-    refusals = [r for r in replies if isinstance(r, Refused)]
+    asked = {
+        owner: Asked(part, {} if apart else await _others(part, intents, owner, service), rehearsing=rehearsing)
+        for owner, part in by_owner.items()
+    }
+    whole = await complete(together(await _ask_all(asked, caller, service)), caller, service)
+    _check_alone(whole)
+    return msgspec.structs.replace(whole, writes={n: whole.writes[n] for n in intents})
+
+
+async def complete(prepared: Prepared, caller: Caller, service: Service) -> Prepared:
+    """The same with all that was decided beside it, prepared by its owners."""
+    if not prepared.wanted:
+        return prepared
+    by_owner: dict[str, list[Intent]] = defaultdict(list)
+    for intent in prepared.wanted:
+        by_owner[await _owner(intent.type, 0, service)].append(intent)
+    asked = {owner: Asked(also=tuple(also)) for owner, also in by_owner.items()}
+    return together([msgspec.structs.replace(prepared, wanted=()), *await _ask_all(asked, caller, service)])
+
+
+async def _others(
+    part: Mapping[int, Intent], intents: Mapping[int, Intent], owner: str, service: Service
+) -> dict[str, bytes]:
+    """Only who has to decide on something needs to know of the rest."""
+    listed = (await service.peers.directory.served()).get(owner, ())
+    governed = {each["type"] for each in listed if each.get("governed")}
+    if governed.isdisjoint(intent.type for intent in part.values()):
+        return {}
+    return {
+        f"{each.type}/{each.id}": each.body
+        for n, each in intents.items()
+        if each.method in ("POST", "PUT") and not (n in part and each.type in governed)
+    }
+
+
+async def _ask_all(asked: Mapping[str, Asked], caller: Caller, service: Service) -> list[Prepared]:
+    replies = await asyncio.gather(*(_ask(owner, each, caller, service) for owner, each in asked.items()))
+    refusals = [reply for reply in replies if isinstance(reply, Refused)]
     if refusals:
-        first = min(refusals, key=lambda r: r.index)
+        first = min(refusals, key=lambda each: each.index)
         raise at_entry(FhirError(first.status, first.issues), first.index)
-    prepared = {n: w for r in replies if isinstance(r, Prepared) for n, w in r.writes.items()}
-    return {n: prepared[n] for n in intents}
+    if any(isinstance(reply, Overtaken) for reply in replies):
+        raise VersionConflict
+    for reply in replies:
+        if isinstance(reply, Mistaken):
+            raise BadDecisionError(reply.text)
+    return [reply.prepared for reply in replies if isinstance(reply, Done)]
+
+
+def _check_alone(whole: Prepared) -> None:
+    """What the platform writes beside an entry must not be another entry too."""
+    named = Counter((each.type, each.id) for each in (*filter(None, whole.writes.values()), *whole.also))
+    for n, each in whole.writes.items():
+        if each is not None and named[each.type, each.id] > 1:
+            raise at_entry(
+                conflict(f"This {each.type} changes with another entry already", text="该资源已随其他条目变更"), n
+            )
 
 
 async def _owner(resource_type: str, index: int, service: Service) -> str:
@@ -70,36 +152,47 @@ async def _owner(resource_type: str, index: int, service: Service) -> str:
     return owner
 
 
-async def _ask(owner: str, intents: dict[int, Intent], caller: Caller, service: Service) -> Prepared | Refused:
+async def _ask(owner: str, asked: Asked, caller: Caller, service: Service) -> Reply:
     if owner == service.name:
-        return await service.stores.reading(lambda store: _prepare_here(intents, store, service))
-    body = msgspec.msgpack.encode(intents)
+        return await service.stores.reading(lambda store: _prepare_here(asked, store, service))
+    body = msgspec.msgpack.encode(asked)
     signature = sign(caller, "POST", PREPARE, body, service.internal_key, service.clock.seconds())
     answer = await service.peers.call(owner, "POST", PREPARE, [(HEADER.encode(), signature.encode())], body)
     if answer.status != 200:  # noqa: PLR2004
         raise PeerUnavailable(owner)
-    reply: Prepared | Refused = _decode_reply.decode(answer.body)
+    reply: Reply = _decode_reply.decode(answer.body)
     return reply
 
 
-async def _prepare_here(intents: dict[int, Intent], store: Store, service: Service) -> Prepared | Refused:
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for intent in intents.values():
-        if intent.method != "POST" and intent.type in service.served:
-            by_type[intent.type].append(intent.id)
-    for resource_type, ids in by_type.items():
-        await store.fetch(resource_type, ids)
-    writes: dict[int, Write | None] = {}
-    for n, intent in intents.items():
+async def _prepare_here(asked: Asked, store: Store, service: Service) -> Reply:
+    try:
+        others = _opened(asked.others)
+        prepared = await prepare(asked.intents, store, service, others, rehearsing=asked.rehearsing)
+        also = await prepare_also(asked.also, store.as_platform(), service) if asked.also else ()
+    except RefusedChange as refused:
+        return Refused(refused.number, refused.status, refused.issues)
+    except VersionConflict:
+        return Overtaken()
+    except BadDecisionError as mistake:
+        return Mistaken(str(mistake))
+    return Done(msgspec.structs.replace(prepared, also=(*prepared.also, *also)))
+
+
+def _opened(others: Mapping[str, bytes]) -> dict[str, Json]:
+    """What is not valid is left out: its own owner refuses it, and with it the whole."""
+    opened = {}
+    for name, body in others.items():
         try:
-            writes[n] = await prepare(intent, store, service)
-        except FhirError as error:
-            return Refused(n, error.status, error.issues)
-    return Prepared(writes)
+            resource = parse(body, None)
+            validate(resource)
+        except FhirError:
+            continue
+        opened[name] = {**resource, "id": name.partition("/")[2]}
+    return opened
 
 
 async def answer_prepare(request: FhirRequest, service: Service) -> Answer:
     """The owner's side of `_ask`; only a service that can sign for the caller gets here."""
-    intents = _decode_intents.decode(request.body)
-    reply = await service.stores.reading(lambda store: _prepare_here(intents, store, service))
+    asked = _decode_asked.decode(request.body)
+    reply = await service.stores.reading(lambda store: _prepare_here(asked, store, service))
     return Answer(200, msgspec.msgpack.encode(reply))

@@ -1,226 +1,137 @@
-"""From what a client wants written to the version that waits for its commit: validated, indexed, stamped, nothing written yet.
+"""From what a request wants written to all that its commit writes: drafted, decided on, indexed, stamped; nothing written yet.
 
-A transaction asks each owner to prepare its entries and commits them all at once (docs/adr/0001), so create, update, patch and delete
-are prepared here and nowhere else.
+A transaction asks each owner to prepare its entries and commits them all at once (docs/adr/0001). There is no other way to a version: create,
+update, patch, delete, their conditional forms, every bundle, every operation and $import pass through here, and so past the
+business of the owner (docs/adr/0025).
 """
 
-from datetime import datetime
-from typing import Any, Final, Literal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
-from services.fhir.access.grants import Opens
-from services.fhir.body import stamp
-from services.fhir.headers import etags
-from services.fhir.interactions.answers import deleted, unknown
-from services.fhir.interactions.reach import decide
-from services.fhir.outcomes import bad_request, conflict, precondition_failed, unprocessable
-from services.fhir.patch import apply_patch
-from services.fhir.references import conditional, literal_references
-from services.fhir.search.index import IndexRow, index
+from services.fhir.business import RefusedChange
+from services.fhir.interactions.decide import decide
+from services.fhir.interactions.draft import Draft, draft
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.version import version
+from services.fhir.outcomes import FhirError
 from services.fhir.service import Service
-from services.fhir.store.rows import Stored, Write
-from services.fhir.store.shards import new_id, shard_of
+from services.fhir.store.rows import Write
 from services.fhir.store.store import Store
-from services.fhir.validation import parse, validate
+from services.fhir.store.terms import Terms, joined
+from services.fhir.store.write import VersionConflict
 
 Json = dict[str, Any]
 
-_MOST_TEXT: Final = 1024 * 1024 - 1
+
+class BadDecisionError(Exception):
+    """What a business wants written beside a change can't be: a mistake of its own, and no fault of who asked."""
 
 
-class Intent(msgspec.Struct, frozen=True):
-    """One write as asked for. A create's `id` is empty unless the coordinator of a transaction has assigned it.
+class Prepared(msgspec.Struct, frozen=True):
+    """All of one commit. `writes` go by the numbers of their intents, None for a deletion of what is not there.
 
-    `patch` is the content type of a PATCH's body. A conditional update's body may name no id, and one that matched nothing
-    must be new under the id that it names.
+    `also` is what was decided beside them; `wanted` what of it is still to be prepared by other owners.
     """
 
-    method: Literal["POST", "PUT", "PATCH", "DELETE"]
-    type: str
-    id: str = ""
-    body: bytes = b""
-    if_match: str | None = None
-    if_none_match: str | None = None
-    patch: str = ""
-    names_no_id: bool = False
-    is_new: bool = False
+    writes: dict[int, Write | None] = {}
+    also: tuple[Write, ...] = ()
+    wanted: tuple[Intent, ...] = ()
+    terms: Terms = Terms()
+
+    def one(self) -> Write | None:
+        """The version of the only intent."""
+        return next(iter(self.writes.values()), None)
+
+    def beside(self) -> "Prepared":
+        """The same as parts of another commit."""
+        return msgspec.structs.replace(self, writes={}, also=(*filter(None, self.writes.values()), *self.also))
 
 
-async def prepare(intent: Intent, store: Store, service: Service) -> Write | None:
-    """The version to commit; None for a deletion of what is not there."""
-    match intent.method:
-        case "POST":
-            return prepare_create(intent, service)
-        case "PUT":
-            return await prepare_update(intent, store, service)
-        case "PATCH":
-            return await prepare_patch(intent, store, service)
-        case "DELETE":
-            return await prepare_delete(intent, store, service)
-
-
-def prepare_create(intent: Intent, service: Service) -> Write:
-    service.check(intent.type, "create")
-    resource = parse(intent.body, intent.type)
-    validate(resource)
-    return _version(intent, intent.body, resource, None, service)
-
-
-async def prepare_update(intent: Intent, store: Store, service: Service) -> Write:
-    service.check(intent.type, "update")
-    resource = parse(intent.body, intent.type)
-    _check_id(resource, intent)
-    validate(resource)
-    _check_whole(resource)
-    current = await store.to_write(intent.type, intent.id)
-    check_preconditions(intent, current)
-    if intent.is_new and current is not None and not current.is_deleted:
-        raise conflict(
-            "A resource with this id is there, and does not match the criteria", text="该 id 的资源已存在，但不符合条件"
-        )
-    return _version(intent, intent.body, resource, current, service)
-
-
-async def prepare_patch(intent: Intent, store: Store, service: Service) -> Write:
-    """The patched resource is validated like one that was sent whole: http://hl7.org/fhir/R4/http.html#patch"""
-    service.check(intent.type, "patch")
-    current = await store.to_write(intent.type, intent.id)
-    check_preconditions(intent, current)
-    if current is None:
-        raise unknown(intent.type)
-    if current.body is None:
-        raise deleted(current)
-    body = apply_patch(current.body.encode(), intent.patch, intent.body)
-    resource = parse(body, intent.type)
-    _check_id(resource, intent)
-    validate(resource)
-    _check_whole(resource)
-    return _version(intent, body, resource, current, service)
-
-
-async def prepare_delete(intent: Intent, store: Store, service: Service) -> Write | None:
-    """A resource out of reach is not there: nothing to delete."""
-    service.check(intent.type, "delete")
-    current = await store.to_delete(intent.type, intent.id)
-    check_preconditions(intent, current)
-    if current is None or current.is_deleted:
-        return None
-    now = _next_instant(service, current)
-    return Write(
-        intent.type,
-        intent.id,
-        current.shard,
-        current.version + 1,
-        now,
-        "DELETE",
-        None,
-        None,
-        current.patient,
-        current.author,
-        current.patients,
-        current.labels,
-        opens=Opens() if intent.type in service.openings or intent.type == "Patient" else None,
-        identities=() if intent.type == "Patient" else None,
+def together(parts: Iterable[Prepared]) -> Prepared:
+    """One commit of several preparations, whose intents have different numbers."""
+    parts = [*parts]
+    return Prepared(
+        writes={n: write for each in parts for n, write in each.writes.items()},
+        also=tuple(write for each in parts for write in each.also),
+        wanted=tuple(intent for each in parts for intent in each.wanted),
+        terms=joined(each.terms for each in parts),
     )
 
 
-def check_preconditions(intent: Intent, current: Stored | None) -> None:
-    """http://hl7.org/fhir/R4/http.html#concurrency; `If-None-Match: *` means: only if there is none."""
-    if intent.if_match is None and intent.if_none_match is None:
-        return
-    version = str(current.version) if current is not None and not current.is_deleted else None
-    if intent.if_match is not None:
-        wanted = etags(intent.if_match)
-        if version is None or (wanted is not None and version not in wanted):
-            raise precondition_failed(
-                "The resource is not at the version of If-Match", text="数据已被他人修改，请刷新后重试"
-            )
-    if intent.if_none_match is not None:
-        unwanted = etags(intent.if_none_match)
-        if version is not None and (unwanted is None or version in unwanted):
-            raise precondition_failed("The resource is there, against If-None-Match", text="资源已存在")
-
-
-def _check_id(resource: Json, intent: Intent) -> None:
-    """http://hl7.org/fhir/R4/http.html#update: the body names the id of the URL."""
-    if resource.get("id") != intent.id and not (intent.names_no_id and "id" not in resource):
-        raise bad_request(
-            "The id in the body must be the id in the URL",
-            code="value",
-            text="资源 id 与网址中的 id 不一致",
-            expression=(f"{intent.type}.id",),
-        )
-
-
-def _check_whole(resource: Json) -> None:
-    """A part of a resource, as `_summary` and `_elements` answer it, would delete the rest: http://hl7.org/fhir/R4/search.html#summary"""
-    if any(tag.get("code") == "SUBSETTED" for tag in resource.get("meta", {}).get("tag", ())):
-        raise unprocessable(
-            "A SUBSETTED resource is a part of one and cannot replace the whole",
-            code="business-rule",
-            text="该内容只是资源的一部分（SUBSETTED），不能用于更新",
-            expression=(f"{resource['resourceType']}.meta.tag",),
-        )
-
-
-def _next_instant(service: Service, current: Stored | None) -> datetime:
-    """A later version is never dated before an earlier one, whatever the clocks of two workers say."""
-    now = service.clock.now()
-    return max(now, current.updated) if current else now
-
-
-def _check_indexable(found: IndexRow) -> None:
-    """https://www.postgresql.org/docs/current/textsearch-limitations.html: 1 MB of text to search by."""
-    if sum(map(len, found.strings)) <= _MOST_TEXT // 4:
-        return
-    if sum(len(text.encode()) for text in found.strings) > _MOST_TEXT:
-        raise unprocessable(
-            "The resource has more text to search by than fits an index", code="too-long", text="可检索文本过长"
-        )
-
-
-def _check_resolved(body: bytes, resource: Json, service: Service) -> None:
-    """A reference by criteria is resolved in a transaction, and only there: http://hl7.org/fhir/R4/http.html#trules"""
-    if b"?" in body and any(conditional(reference, service.base) for reference in literal_references(resource)):
-        raise unprocessable(
-            "A reference by criteria can be resolved in a transaction only",
-            code="not-supported",
-            text="按条件的引用仅可用于事务",
-        )
-
-
-def _version(intent: Intent, body: bytes, resource: Json, current: Stored | None, service: Service) -> Write:
-    """A resource bound to a patient lies on the patient's shard and carries it in the id that the server assigns."""
-    now = _next_instant(service, current)
-    if intent.type == "Patient":
-        resource["id"] = intent.id or new_id(now)
-    found = index(intent.type, service.base, service.zone)(resource)
-    _check_indexable(found)
-    _check_resolved(body, resource, service)
-    bound = shard_of(found.patient) if found.patient else None
-    resource_id = intent.id or (found.patient if intent.type == "Patient" and found.patient else new_id(now, bound))
-    shard = shard_of(resource_id) if bound is None else bound
-    version = current.version + 1 if current else 1
-    seen = decide(intent.type, resource_id, resource, found, current, now, service)
-    return Write(
-        type=intent.type,
-        id=resource_id,
-        shard=shard,
-        version=version,
-        updated=now,
-        method=intent.method,
-        body=stamp(body, intent.type, resource_id, version, now),
-        index=found,
-        patient=found.patient,
-        created=current is None or current.is_deleted,
-        client_assigned=intent.method == "PUT" and current is None and shard != shard_of(resource_id),
-        moved_from=current.shard if current and current.shard != shard else None,
-        author=seen.author,
-        patients=seen.patients,
-        labels=seen.labels,
-        refers=seen.refers,
-        opens=seen.opens,
-        identities=seen.identities,
-        is_wider=seen.is_wider,
+async def prepare(
+    intents: Mapping[int, Intent],
+    store: Store,
+    service: Service,
+    others: Mapping[str, Json] | None = None,
+    *,
+    rehearsing: bool = False,
+) -> Prepared:
+    """Raise a RefusedChange, which is a FhirError, for the first intent that can't be. A rehearsal is not decided on, and never committed."""
+    await _fetch(intents.values(), store, service)
+    drafts = {n: await _draft(n, intent, store, service) for n, intent in intents.items()}
+    if rehearsing:
+        return Prepared({n: _rehearsed(n, each, service) if each else None for n, each in drafts.items()})
+    platform = store.as_platform()
+    decided = await decide(drafts, others or {}, platform, service)
+    writes = {n: _version(n, each, service) if each else None for n, each in decided.drafts.items()}
+    also = [msgspec.structs.replace(each, by_platform=True) for each in decided.decision.also]
+    own = [each for each in also if each.type in service.stores.owned]
+    return Prepared(
+        writes,
+        await prepare_also(own, platform, service) if own else (),
+        tuple(each for each in also if each.type not in service.stores.owned),
+        decided.terms,
     )
+
+
+async def prepare_also(intents: Iterable[Intent], platform: Store, service: Service) -> tuple[Write, ...]:
+    """Versions that a decision wants beside others, of own types. `VersionConflict` where it was made of an older version."""
+    acting = service.as_platform()
+    intents = [*intents]
+    await _fetch(intents, platform, acting)
+    writes = []
+    for intent in intents:
+        try:
+            drafted = await draft(intent, platform, acting)
+        except FhirError as error:
+            if error.status in (409, 410, 412):
+                raise VersionConflict from error
+            raise BadDecisionError(f"{intent.method} {intent.type}: {error}") from error
+        if drafted is not None:
+            writes.append(version(drafted, acting))
+    return tuple(writes)
+
+
+async def _draft(number: int, intent: Intent, store: Store, service: Service) -> Draft | None:
+    try:
+        if intent.by_platform:
+            return await draft(intent, store.as_platform(), service.as_platform())
+        return await draft(intent, store, service)
+    except FhirError as error:
+        raise RefusedChange(error, number) from error
+
+
+def _version(number: int, drafted: Draft, service: Service) -> Write:
+    try:
+        return version(drafted, service.as_platform() if drafted.intent.by_platform else service)
+    except FhirError as error:
+        raise RefusedChange(error, number) from error
+
+
+def _rehearsed(number: int, drafted: Draft, service: Service) -> Write:
+    decided = msgspec.structs.replace(drafted, is_decided=True)
+    return msgspec.structs.replace(_version(number, decided, service), is_rehearsed=True)
+
+
+async def _fetch(intents: Iterable[Intent], store: Store, service: Service) -> None:
+    """Read in one round trip for each type what is to be replaced, where that is more than one."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for intent in intents:
+        if intent.method != "POST" and intent.type in service.served:
+            by_type[intent.type].append(intent.id)
+    for resource_type, ids in by_type.items():
+        if len(ids) > 1:
+            await store.fetch(resource_type, ids)

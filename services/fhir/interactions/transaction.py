@@ -13,6 +13,7 @@ from services.fhir import audit
 from services.fhir.bundle import bundle, write_entry
 from services.fhir.headers import preferred_return
 from services.fhir.interactions import batch, owners
+from services.fhir.interactions.commit import decided_again, put
 from services.fhir.interactions.conditional import (
     Found,
     check_still_there,
@@ -21,6 +22,7 @@ from services.fhir.interactions.conditional import (
     settle,
 )
 from services.fhir.interactions.envelope import Entry, at_entry, in_processing_order
+from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.links import (
     ByCriteria,
     Links,
@@ -30,7 +32,7 @@ from services.fhir.interactions.links import (
     resolve,
     with_places,
 )
-from services.fhir.interactions.prepare import Intent
+from services.fhir.interactions.prepare import Prepared
 from services.fhir.outcomes import FhirError, bad_request
 from services.fhir.patch import patch_in_entry
 from services.fhir.request import Answer, FhirRequest
@@ -50,33 +52,40 @@ async def transaction(request: FhirRequest, service: Service, entries: list[Entr
         batch.check_entry_scope(entry, request.caller)
     writes = [e for e in ordered if e.writes]
     _check_unique((e.full_url, e.index) for e in writes if e.full_url)
-    attempt = _Attempt(request, everything, writes, [e for e in ordered if not e.writes])
-    answers = await service.stores.retrying(attempt.run)
-    return Answer(200, bundle("transaction-response", [answers[e.index] for e in entries]))
+    attempt = _Attempt(request, everything, entries, writes, [e for e in ordered if not e.writes])
+    return await decided_again(attempt.run, service)
 
 
 class _Attempt:
     """One way through the transaction; `run` begins anew each time."""
 
-    def __init__(self, request: FhirRequest, service: Service, writes: Sequence[Entry], reads: Sequence[Entry]) -> None:
+    def __init__(
+        self,
+        request: FhirRequest,
+        service: Service,
+        entries: Sequence[Entry],
+        writes: Sequence[Entry],
+        reads: Sequence[Entry],
+    ) -> None:
         self.request = request
         self.service = service
+        self.entries = entries
         self.writes = writes
         self.reads = reads
 
-    async def run(self) -> dict[int, str]:
+    async def run(self) -> Answer:
         found = await self._found()
         settled = _settled(self.writes, found)
         meant = [e for e in self.writes if e.index in settled]
         intents = await self._intents(meant, settled, found)
         prepared = await owners.prepare_all(intents, self.request.caller, self.service)
         for n, each in found.items():
-            if n in prepared:
-                check_still_there(prepared[n], each)
+            if n in prepared.writes:
+                check_still_there(prepared.writes[n], each)
         try:
             return await self.service.stores.committing_once(lambda store: self._commit(store, prepared, found))
         except WriteRefused as refused:
-            raise at_entry(refused, _index_of(refused.write, prepared)) from refused
+            raise at_entry(refused, _index_of(refused.write, prepared.writes)) from refused
 
     async def _found(self) -> dict[int, Found]:
         """What the criteria of conditional entries match; criteria may name the fullUrl of an entry that matched something."""
@@ -141,31 +150,29 @@ class _Attempt:
         now = self.service.clock.now()
         pending = {reference: f"{by.type}/{new_id(now)}" for reference, by in references.items()}
         intents = _with_links(entries, settled, ids, Links(places, pending))
-        prepared = await owners.prepare_all(intents, self.request.caller, self.service)
-        writes = [w for w in prepared.values() if w is not None]
+        rehearsed = await owners.prepare_all(intents, self.request.caller, self.service, rehearsing=True)
+        writes = [w for w in rehearsed.writes.values() if w is not None]
         try:
             return await self.service.stores.rehearsing(
                 writes, lambda inside: self._resolve(references, places, inside)
             )
         except WriteRefused as refused:
-            raise at_entry(refused, _index_of(refused.write, prepared)) from refused
+            raise at_entry(refused, _index_of(refused.write, rehearsed.writes)) from refused
 
-    async def _commit(
-        self, store: Store, prepared: Mapping[int, Write | None], found: Mapping[int, Found]
-    ) -> dict[int, str]:
-        written = {n: store.put_prepared(w) if w else None for n, w in prepared.items()}
-        unchanged = {n: f.one for n, f in found.items() if n not in prepared}
-        store.claim(*(f.claim for n, f in found.items() if f.one is None and prepared.get(n) is not None))
+    async def _commit(self, store: Store, prepared: Prepared, found: Mapping[int, Found]) -> Answer:
+        written = put(store, prepared)
+        unchanged = {n: f.one for n, f in found.items() if n not in written}
+        store.claim(*(f.claim for n, f in found.items() if f.one is None and prepared.writes.get(n) is not None))
         answers = {}
         for entry in self.writes:
-            stored = (written | unchanged)[entry.index]
+            stored = written[entry.index] if entry.index in written else unchanged[entry.index]
             self._audit(store, entry, stored)
             answers[entry.index] = write_entry(
                 stored, self.service.base, preferred_return(self.request.prefer, "minimal")
             )
-        if not self.reads:
-            return answers
-        return await store.commit_after(lambda inside: self._read(answers, inside))
+        if self.reads:
+            await store.commit_after(lambda inside: self._read(answers, inside))
+        return Answer(200, bundle("transaction-response", [answers[e.index] for e in self.entries]))
 
     def _audit(self, store: Store, entry: Entry, stored: Stored | None) -> None:
         status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200
@@ -175,7 +182,7 @@ class _Attempt:
             audit.row(self.request.at, self.request.caller, interaction, status, entry.type, resource_id, of=stored)
         )
 
-    async def _read(self, answers: dict[int, str], inside: Stores) -> dict[int, str]:
+    async def _read(self, answers: dict[int, str], inside: Stores) -> None:
         """What a transaction reads, it reads as it will be when the transaction is done; a failure undoes all."""
         here = msgspec.structs.replace(self.service, stores=inside)
         for entry in self.reads:
@@ -183,7 +190,6 @@ class _Attempt:
                 answers[entry.index] = batch.entry_of(await batch.answer_read(entry, self.request, here))
             except FhirError as error:
                 raise at_entry(error, entry.index) from error
-        return answers
 
 
 def _index_of(write: Write, prepared: Mapping[int, Write | None]) -> int:

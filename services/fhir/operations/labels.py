@@ -10,7 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.interactions.answers import deleted, unknown
-from services.fhir.interactions.prepare import Intent, prepare_update
+from services.fhir.interactions.commit import Finish, Written, carry_out
+from services.fhir.interactions.draft import check_preconditions
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.operations.inputs import Json, invalid, parameters, read_inputs
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
@@ -42,25 +45,30 @@ async def relabel(
     """
     given = _given(request)
 
-    async def work(store: Store) -> Stored:
+    async def plan(store: Store) -> tuple[Prepared, Finish[Answer]]:
         current = await store.read(request.type, request.id)
         if current is None:
             raise unknown(request.type)
         if current.is_deleted:
             raise deleted(current)
+        check_preconditions(_intent(request, current, b""), current, service)
         body = _with_labels(current, given, change)
-        if body is None and request.if_match is None:
-            stored = current
-        else:
-            intent = Intent("PUT", request.type, request.id, body or (current.body or "").encode(), request.if_match)
-            version = await prepare_update(intent, store, service)
-            stored = store.put(version) if body else current
-        store.audit(request.audit(interaction, 200, of=stored))
-        return stored
 
-    stored = await service.stores.committing(work)
-    answer = parameters({"name": "return", "valueMeta": meta_of(stored)})
-    return Answer(answer.status, answer.body, ((b"etag", stored.etag.encode()),))
+        def finish(store: Store, written: Written) -> Answer:
+            stored = written.get(0) or current
+            store.audit(request.audit(interaction, 200, of=stored))
+            answer = parameters({"name": "return", "valueMeta": meta_of(stored)})
+            return Answer(answer.status, answer.body, ((b"etag", stored.etag.encode()),))
+
+        intents = {0: _intent(request, current, body)} if body else {}
+        return await prepare(intents, store, service), finish
+
+    return await carry_out(plan, service)
+
+
+def _intent(request: FhirRequest, current: Stored, body: bytes) -> Intent:
+    """On the version that the labels were taken from, where the client names none."""
+    return Intent("PUT", request.type, request.id, body, request.if_match or current.etag)
 
 
 def _given(request: FhirRequest) -> Json:

@@ -5,7 +5,8 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from services.fhir.interactions.answers import deleted, unknown
-from services.fhir.interactions.prepare import Intent, prepare
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import prepare
 from services.fhir.operations.inputs import Inputs, Json, invalid
 from services.fhir.outcomes import FhirError, Issue, bad_request, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
@@ -116,7 +117,7 @@ async def _refusals(mode: Mode | None, resource: Json, request: FhirRequest, ser
     resource_id = "" if method == "POST" else request.id or str(resource.get("id", ""))
     intent = Intent(method, request.type, resource_id, _encode(resource), request.if_match)
     try:
-        await service.stores.reading(lambda store: prepare(intent, store, service))
+        await service.stores.reading(lambda store: prepare({0: intent}, store, service))
     except FhirError as error:
         return error.issues
     return ()

@@ -48,7 +48,7 @@ def is_needed(writes: Sequence[Write]) -> bool:
 async def check_references(connection: Any, writes: Sequence[Write], access: Access) -> None:
     """A patient out of reach is refused as an unknown one is: 422 at the element that names it."""
     made = {w.id for w in writes if w.type == "Patient" and w.body is not None}
-    asked = {patient for w in writes for _, patient in w.refers} - made
+    asked = {patient for w in writes if not w.by_platform for _, patient in w.refers} - made
     if not asked or access.is_system:
         return
     sql = Sql(access)
@@ -58,7 +58,7 @@ async def check_references(connection: Any, writes: Sequence[Write], access: Acc
     known = {record["id"] for record in await connection.fetch(text, *sql.values)} | made
     for write in writes:
         for element, patient in write.refers:
-            if patient not in known:
+            if patient not in known and not write.by_platform:
                 raise WriteRefused(_unknown(element), write)
 
 
@@ -81,9 +81,10 @@ async def write_access(connection: Any, writes: Sequence[Write], access: Access)
     if not opening:
         return
     new_patients = {w.id for w in writes if w.type == "Patient" and w.version == 1}
-    founded = new_patients | await _founded(connection, opening, access)
+    own = new_patients | await _founded(connection, [each for each in opening if not each[0].by_platform], access)
     before = await _before(connection, [_source(w) for w, _ in opening])
     for write, opens in opening:
+        founded = {o.patient for o in opens.openings} if write.by_platform else own
         await _replace(connection, write, opens, before[_source(write)], founded, access)
 
 
@@ -143,7 +144,7 @@ async def _replace(
     if write.type == "Consent":
         await _replace_rules(connection, source, opens.denials, counted)
     if write.type == "OrganizationAffiliation":
-        await _replace_supervisions(connection, source, opens, access)
+        await _replace_supervisions(connection, write, opens, access)
 
 
 def _values(opening: Opening, source: str) -> tuple[Any, ...]:
@@ -182,11 +183,12 @@ def _rule(denial: Denial, source: str, number: int, excepts: int | None) -> tupl
     )  # fmt: skip
 
 
-async def _replace_supervisions(connection: Any, source: str, opens: Opens, access: Access) -> None:
+async def _replace_supervisions(connection: Any, write: Write, opens: Opens, access: Access) -> None:
     """Who is supervised says so itself; a lead that says so opens nothing."""
+    source, is_platform = _source(write), access.is_system or write.by_platform
     await connection.execute("DELETE FROM fhir.supervision WHERE source = $1", source)
     for s in opens.supervisions:
-        if access.is_system or s.supervised == access.organization:
+        if is_platform or s.supervised == access.organization:
             values = (s.lead, s.supervised, source, shard_of(s.lead), s.begins, s.ends or _FOREVER)
             await connection.execute(_INSERT_SUPERVISION, *values)
 

@@ -38,6 +38,8 @@ class Write(msgspec.Struct, frozen=True):
     created: bool = False  # a first version, or the first after a deletion: http://hl7.org/fhir/R4/http.html#upsert
     client_assigned: bool = False
     moved_from: int | None = None
+    by_platform: bool = False  # beside what the caller wrote: not limited by what the caller may
+    is_rehearsed: bool = False  # nobody has decided on it, and it is never committed
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -1,7 +1,13 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
+<<<<<<< HEAD
 from collections.abc import Awaitable, Callable, Sequence
+=======
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+>>>>>>> d49c5db (Decide on what is governed before it is a version)
 from functools import lru_cache
 from random import uniform
 from typing import Any, Final, TypeVar
@@ -18,6 +24,7 @@ from services.fhir.store.cursors import own_keys
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
+from services.fhir.store.terms import Terms, joined
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import Vault
 from services.kit.clock import Clock
@@ -34,8 +41,8 @@ def _own_key(key: bytes, organization: str, person: str | None) -> bytes:
     return own_keys(key, organization, person or "")
 
 
-class UnownedTypeError(Exception):
-    """A service tried to write a type that another one owns."""
+class RehearsedError(Exception):
+    """A version on which nobody has decided was about to be committed."""
 
 
 class Store:
@@ -47,14 +54,23 @@ class Store:
         self._writes: list[Write] = []
         self._audit: list[AuditRow] = []
         self._claims: list[Claim] = []
+        self._terms: list[Terms] = []
+        self._platform: Store | None = None
         self._fetched: dict[tuple[str, str], Writable] = {}
+
+    def as_platform(self) -> "Store":
+        """On the same connection, what the platform itself sees; for reading only."""
+        if self._platform is None:
+            self._platform = Store(self._connection, self._stores.as_platform())
+        return self._platform
 
     async def read(self, resource_type: str, resource_id: str) -> Stored | None:
         return self._opened(await read.current(self._connection, resource_type, resource_id, self.access))
 
     async def fetch(self, resource_type: str, ids: Sequence[str]) -> None:
         """Read in one round trip what is to be written, for `to_write` and `to_delete` to give it one by one."""
-        found = await read.many_to_write(self._connection, resource_type, ids, self.access)
+        unknown = [each for each in ids if (resource_type, each) not in self._fetched]
+        found = await read.many_to_write(self._connection, resource_type, unknown, self.access) if unknown else {}
         self._fetched |= {(resource_type, resource_id): each for resource_id, each in found.items()}
 
     @property
@@ -78,8 +94,10 @@ class Store:
         return found
 
     async def _to_write(self, resource_type: str, resource_id: str) -> Writable:
-        known = self._fetched.get((resource_type, resource_id))
-        found, out = known or await read.to_write(self._connection, resource_type, resource_id, self.access)
+        name = resource_type, resource_id
+        if name not in self._fetched:
+            self._fetched[name] = await read.to_write(self._connection, resource_type, resource_id, self.access)
+        found, out = self._fetched[name]
         return self._opened(found), out
 
     async def _check_invisible(self, resource_type: str, resource_id: str) -> None:
@@ -112,16 +130,15 @@ class Store:
         return msgspec.structs.replace(versions, found=self._all_opened(versions.found))
 
     def put(self, version: Write) -> Stored:
-        """Add a version of an own type to the commit."""
-        if version.type not in self._stores.owned:
-            raise UnownedTypeError(version.type)
+        """Add a version that its owner has prepared (`interactions/prepare.py`) to the commit."""
+        if version.is_rehearsed:
+            raise RehearsedError(version.type)
         self._writes.append(self._sealed(version))
         return stored(version)
 
-    def put_prepared(self, version: Write) -> Stored:
-        """Add a version that its owner has validated and prepared (`interactions/prepare.py`)."""
-        self._writes.append(self._sealed(version))
-        return stored(version)
+    def agree(self, terms: Terms) -> None:
+        """Add what the commit asks for and writes beside its versions."""
+        self._terms.append(terms)
 
     def claim(self, *claims: Claim) -> None:
         """Let the commit fail when another one took one of these since it was seen."""
@@ -137,23 +154,23 @@ class Store:
 
     async def commit(self) -> list[AuditRow]:
         """Write; what is to be remembered of a request that wrote nothing is given back, as it needs no connection of this store."""
-        writes, audit, claims = self._taken()
-        if not writes:
+        writes, audit, claims, terms = self._taken()
+        if not writes and not terms:
             return audit
-        if self._owns(writes):
-            await write.commit(self._connection, writes, audit, claims, self.access)
+        if self._owns(writes, terms):
+            await write.commit(self._connection, writes, audit, claims, self.access, terms)
         else:
             async with self._connection.transaction():
-                await self._widen(writes)
-                await write.write_inside(self._connection, writes, audit, claims, self.access)
+                await self._connection.execute(WIDEN)
+                await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
         return []
 
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
-        writes, audit, claims = self._taken()
+        writes, audit, claims, terms = self._taken()
         async with self._connection.transaction():
-            await self._widen(writes)
-            await write.write_inside(self._connection, writes, audit, claims, self.access)
+            await self._widen(writes, terms)
+            await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
             return await look(self._inside())
 
     async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
@@ -161,7 +178,7 @@ class Store:
         transaction = self._connection.transaction()
         await transaction.start()
         try:
-            await self._widen(writes)
+            await self._widen(writes, write.NOTHING)
             await write.write_inside(self._connection, [*map(self._sealed, writes)], (), (), self.access)
             return await look(self._inside())
         finally:
@@ -176,17 +193,17 @@ class Store:
     def _all_opened(self, found: list[Stored]) -> list[Stored]:
         return found if self._stores.vault is None else [*map(self._stores.opened, found)]
 
-    def _owns(self, writes: Sequence[Write]) -> bool:
-        return all(version.type in self._stores.owned for version in writes)
+    def _owns(self, writes: Sequence[Write], terms: Terms) -> bool:
+        return self._stores.owned.issuperset((*(each.type for each in writes), *(each.type for each in terms.rests_on)))
 
-    async def _widen(self, writes: Sequence[Write]) -> None:
+    async def _widen(self, writes: Sequence[Write], terms: Terms) -> None:
         """A commit across owners takes its wider role, for this transaction only (docs/adr/0018)."""
-        if not self._owns(writes):
+        if not self._owns(writes, terms):
             await self._connection.execute(WIDEN)
 
-    def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim]]:
-        taken = self._writes, self._audit, self._claims
-        self._writes, self._audit, self._claims = [], [], []
+    def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim], Terms]:
+        taken = self._writes, self._audit, self._claims, joined(self._terms)
+        self._writes, self._audit, self._claims, self._terms = [], [], [], []
         return taken
 
     def _inside(self) -> "Stores":
@@ -228,6 +245,10 @@ class Stores(msgspec.Struct, frozen=True):
         key = _own_key(self.cursor_key, access.organization, access.person)
         return msgspec.structs.replace(self, access=access, cursor_key=key)
 
+    def as_platform(self) -> "Stores":
+        """The same tables without a limit, for the platform's own part of what a caller does."""
+        return msgspec.structs.replace(self, access=msgspec.structs.replace(self.access, is_system=True))
+
     def opened(self, stored: Stored) -> Stored:
         """A version with what is encrypted at rest as it was sent; for those who read past a Store (docs/adr/0021)."""
         return stored if self.vault is None else self.vault.opened(stored)
@@ -240,29 +261,23 @@ class Stores(msgspec.Struct, frozen=True):
         stored = await self.reads.read(resource_type, resource_id, self.access)
         return stored if stored is None else self.opened(stored)
 
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Store]:
+        """A store for one attempt of one request; what was put into it is written by its `commit`."""
+        async with self.database.connection() as connection:
+            yield Store(connection, self)
+
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
         async with self.database.connection() as connection:
             return await work(Store(connection, self))
 
-    async def committing(self, work: Callable[[Store], Awaitable[T]]) -> T:
-        """Run `work` and commit what it put; when another commit came first, run it again on what is there now."""
-        result, unwritten = await self.retrying(lambda: self._attempt(work))
-        if unwritten:
-            await self.audit_log.record(*unwritten)
-        return result
-
     async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
-        """The same without another try: `VersionConflict` when another commit came first."""
-        result, unwritten = await self._attempt(work)
+        """Run `work` and commit what it put; `VersionConflict` when another commit came first."""
+        async with self.open() as store:
+            result, unwritten = await work(store), await store.commit()
         if unwritten:
             await self.audit_log.record(*unwritten)
         return result
-
-    async def _attempt(self, work: Callable[[Store], Awaitable[T]]) -> tuple[T, list[AuditRow]]:
-        """What is left to be remembered is recorded by many at once, so not while others wait for this attempt."""
-        async with self.database.connection() as connection:
-            store = Store(connection, self)
-            return await work(store), await store.commit()
 
     async def rehearsing(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
         return await self.reading(lambda store: store.rehearse(writes, look))

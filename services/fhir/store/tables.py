@@ -371,3 +371,32 @@ reindex: Final = Table(
     PrimaryKeyConstraint("parameter", "type", "shard", name="reindex_pkey"),
     comment="How far the resources of a type are indexed by a stored SearchParameter, up to the id `after`. `shard` is the parameter's.",
 )
+
+hold: Final = Table(
+    "hold",
+    metadata,
+    Column("key", _BYTEWISE, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("holder", _BYTEWISE, nullable=False),
+    Column("until", _INSTANT),
+    PrimaryKeyConstraint("key", "n", "shard", name="hold_pkey"),
+    comment="Who holds place `n` of what there is a limited number of. A row whose `until` has come is free. `shard` is the hash of the key.",
+)
+Index("hold_holder", hold.c.holder)
+
+timer: Final = Table(
+    "timer",
+    metadata,
+    Column("holder", _BYTEWISE, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("due", _INSTANT, nullable=False),
+    Column("ready", _INSTANT, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    PrimaryKeyConstraint("holder", "act", "shard", name="timer_pkey"),
+    comment="What the platform does by itself and when. Who takes one up moves `ready` ahead; the effect's own commit deletes it. "
+    "`shard` is one of 16, from the hash of the holder.",
+)
+Index("timer_ready", timer.c.service, timer.c.ready, timer.c.shard)

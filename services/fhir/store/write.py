@@ -16,7 +16,7 @@ import msgspec
 
 from services.fhir.access.access import Access
 from services.fhir.search.index import date_parameters
-from services.fhir.store import grants
+from services.fhir.store import grants, holds, rests, timers
 from services.fhir.store.literals import (
     array_literal,
     composites_literal,
@@ -26,6 +26,7 @@ from services.fhir.store.literals import (
 )
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
+from services.fhir.store.terms import Terms
 
 _AUDIT: Final = ", ".join(f'"{name}"' for name in AuditRow.__struct_fields__)
 AUDIT_INSERT: Final = (
@@ -38,6 +39,9 @@ _MOVED: Final = "DELETE FROM fhir.{table} WHERE id = $1 AND shard = $2 AND versi
 _KEEP_MOVED: Final = """
 INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, author, patients, labels, replaced)
 SELECT $4, id, version, shard, updated, method, body, patient, author, patients, labels, $5 FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"""
+
+
+NOTHING: Final = Terms()
 
 
 class VersionConflict(Exception):  # noqa: N818 - the state it names
@@ -53,36 +57,66 @@ _CONFLICTS = (
 
 
 async def commit(
-    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim], access: Access
+    connection: Any,
+    writes: Sequence[Write],
+    audit: Sequence[AuditRow],
+    claims: Sequence[Claim],
+    access: Access,
+    terms: Terms = NOTHING,
 ) -> None:
     """Write all or nothing; `VersionConflict` when a version or a claim is no longer the one that was seen."""
     statements = _statements(writes)
     try:
-        if len(statements) == 1 and not claims and _fails_whole(statements[0]) and not _special(writes):
+        if len(statements) == 1 and not claims and not terms and _fails_whole(statements[0]) and not _special(writes):
             await grants.check_references(connection, writes, access)
             await _run(connection, statements[0], audit)
             return
         async with connection.transaction():
-            await write_inside(connection, writes, audit, claims, access)
+            await write_inside(connection, writes, audit, claims, access, terms)
     except _CONFLICTS as error:
         raise VersionConflict from error
 
 
 async def write_inside(
-    connection: Any, writes: Sequence[Write], audit: Sequence[AuditRow], claims: Sequence[Claim], access: Access
+    connection: Any,
+    writes: Sequence[Write],
+    audit: Sequence[AuditRow],
+    claims: Sequence[Claim],
+    access: Access,
+    terms: Terms = NOTHING,
 ) -> None:
     """The same inside a transaction that the caller holds open."""
     try:
         await grants.check_references(connection, writes, access)
         await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
+        await _agree(connection, terms, writes, access)
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         for statement in _statements(writes):
             await _run(connection, statement, ())
         await grants.write_access(connection, writes, access)
+        await _set_timers(connection, terms)
         if audit:
             await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
     except _CONFLICTS as error:
         raise VersionConflict from error
+
+
+async def _agree(connection: Any, terms: Terms, writes: Sequence[Write], access: Access) -> None:
+    """Places, then rows: every commit locks in this order."""
+    if terms.frees:
+        await holds.free(connection, terms.frees)
+    if terms.takes and not await holds.take(connection, terms.takes, access.at):
+        raise VersionConflict
+    if terms.rests_on and not await rests.hold_still(connection, terms.rests_on, writes):
+        raise VersionConflict
+
+
+async def _set_timers(connection: Any, terms: Terms) -> None:
+    """After the rows: who changes a resource and who does the act of its timer lock the resource first."""
+    if terms.fired is not None and not await timers.use(connection, terms.fired):
+        raise VersionConflict
+    if terms.timers:
+        await timers.replace(connection, terms.timers)
 
 
 def encode_audit(rows: Sequence[AuditRow]) -> str:

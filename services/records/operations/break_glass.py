@@ -11,12 +11,14 @@ import msgspec
 from services.fhir.access.grants import Opening, Opens
 from services.fhir.access.identity import identity
 from services.fhir.access.purposes import BREAK_GLASS
+from services.fhir.interactions.commit import decided_again, put
+from services.fhir.interactions.prepare import Prepared, together
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import forbidden, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store import registration
-from services.fhir.store.rows import Stored, Write
+from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
 from services.records.operations.notices import notice, prepared
 
@@ -41,19 +43,18 @@ async def break_glass(request: FhirRequest, service: Service) -> Answer:
     holders = await service.stores.reading(lambda store: store.run(registration.holders, patient.id, request.at))
     recipients = [each for each in holders if each != request.caller.organization]
     text = f"机构 {request.caller.organization} 以紧急访问方式查阅了档案，须在 24 小时内复核。"
-    writes = [
-        *await _review(patient, reason, recipients, request, service),
-        *await notice(patient.id, recipients, text, request, service),
-    ]
-    acting = service.stores.seen_by(msgspec.structs.replace(service.stores.access, is_system=True))
 
-    async def work(store: Store) -> None:
-        for write in writes:
-            store.put_prepared(write)
+    async def attempt() -> Answer:
+        review = await _review(patient, reason, recipients, request, service)
+        told = await notice(patient.id, recipients, text, request, service)
+        return await service.stores.as_platform().committing_once(lambda store: work(store, together((review, told))))
+
+    async def work(store: Store, prepared: Prepared) -> Answer:
+        put(store, prepared)
         store.audit(request.audit("break-glass", 200, of=patient))
+        return Answer(200, (patient.body or "").encode())
 
-    await acting.committing(work)
-    return Answer(200, (patient.body or "").encode())
+    return await decided_again(attempt, service)
 
 
 async def _patient(inputs: Inputs, request: FhirRequest, service: Service) -> Stored:
@@ -75,9 +76,7 @@ async def _patient(inputs: Inputs, request: FhirRequest, service: Service) -> St
     return found
 
 
-async def _review(
-    patient: Stored, reason: str, holders: list[str], request: FhirRequest, service: Service
-) -> list[Write]:
+async def _review(patient: Stored, reason: str, holders: list[str], request: FhirRequest, service: Service) -> Prepared:
     """The queue of the review: the institution that cares for the patient, else the platform's own."""
     organization = request.caller.organization
     task: Json = {
@@ -105,4 +104,6 @@ async def _review(
         founds=False,
         overrides=True,
     )
-    return [msgspec.structs.replace(write, opens=Opens((opening,))) for write in await prepared(task, request, service)]
+    review = await prepared(task, request, service)
+    opened = tuple(msgspec.structs.replace(write, opens=Opens((opening,))) for write in review.also)
+    return msgspec.structs.replace(review, also=opened)

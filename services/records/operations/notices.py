@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from services.fhir.interactions.intent import created
 from services.fhir.interactions.owners import prepare_all
-from services.fhir.interactions.prepare import Intent
+from services.fhir.interactions.prepare import Prepared
 from services.fhir.request import FhirRequest
 from services.fhir.service import Service
-from services.fhir.store.rows import Write
 
 Json = dict[str, Any]
 
 
 async def notice(
     patient: str, recipients: Sequence[str], text: str, request: FhirRequest, service: Service
-) -> list[Write]:
+) -> Prepared:
     """The Communication, prepared by its owner; none where nobody is to be told."""
     if not recipients:
-        return []
+        return Prepared()
     organization = request.caller.organization
     communication: Json = {
         "resourceType": "Communication",
@@ -34,8 +32,6 @@ async def notice(
     return await prepared(communication, request, service)
 
 
-async def prepared(resource: Json, request: FhirRequest, service: Service) -> list[Write]:
+async def prepared(resource: Json, request: FhirRequest, service: Service) -> Prepared:
     """One more version of this commit, prepared by the owner of its type."""
-    intent = Intent("POST", resource["resourceType"], body=msgspec.json.encode(resource))
-    writes = await prepare_all({0: intent}, request.caller, service)
-    return [write for write in writes.values() if write is not None]
+    return (await prepare_all({0: created(resource)}, request.caller, service)).beside()

@@ -14,7 +14,9 @@ from services.fhir.access.grants import Opening, Opens
 from services.fhir.access.identity import identities_of
 from services.fhir.access.persons import same_person
 from services.fhir.interactions.answers import location, version_headers
-from services.fhir.interactions.prepare import Intent, prepare_create, prepare_update
+from services.fhir.interactions.commit import decided_again, put
+from services.fhir.interactions.intent import Intent, changed, created
+from services.fhir.interactions.prepare import Prepared, prepare, together
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import FhirError, forbidden, not_found
 from services.fhir.request import Answer, FhirRequest
@@ -29,7 +31,6 @@ Json = dict[str, Any]
 
 MAX_WRONG: Final = 20
 """Wrong statements of one institution in an hour; then it has to wait, and its attempts stand in the audit."""
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _Statement(msgspec.Struct, frozen=True):
@@ -107,39 +108,53 @@ async def _unknown(request: FhirRequest, service: Service) -> FhirError:
 
 async def _register(stated: _Statement, known: Stored | None, request: FhirRequest, service: Service) -> Answer:
     """One commit: the patient with the institution's identifiers, the consent, the basis, the notice, the audit row."""
-    acting = msgspec.structs.replace(
-        service, stores=service.stores.seen_by(msgspec.structs.replace(service.stores.access, is_system=True))
-    )
-    told = await _told(known, request, service)
+    acting = service.as_platform()
 
-    async def work(store: Store) -> Stored:
-        write = await _patient(stated, known, store, acting)
-        consent = prepare_create(Intent("POST", "Consent", body=_encode(_signed(stated, write.id))), acting)
-        patient = store.put(write)
-        store.put(msgspec.structs.replace(consent, opens=_opened(stated, write.id, request)))
-        for each in told:
-            store.put_prepared(each)
-        store.audit(request.audit("register", 201 if patient.is_created else 200, of=patient))
-        return patient
+    async def attempt() -> Answer:
+        told = await _told(known, request, service)
+        return await acting.stores.committing_once(lambda store: work(store, told))
 
-    patient = await acting.stores.committing(work)
+    async def work(store: Store, told: Prepared) -> Answer:
+        patient = await prepare({0: await _patient(stated, known, store)}, store, acting)
+        consent = await _consent(stated, patient.writes[0], store, request, acting)
+        registered = put(store, together((patient, consent, told)))[0]
+        assert registered is not None  # noqa: S101 - nothing is deleted here
+        return _answered(registered, store, request, service)
+
+    return await decided_again(attempt, service)
+
+
+def _answered(patient: Stored, store: Store, request: FhirRequest, service: Service) -> Answer:
+    status = 201 if patient.is_created else 200
+    store.audit(request.audit("register", status, of=patient))
     headers = (*version_headers(patient), (b"location", f"{service.base}/{location(patient)}".encode()))
-    return Answer(201 if patient.is_created else 200, (patient.body or "").encode(), headers)
+    return Answer(status, (patient.body or "").encode(), headers)
 
 
-async def _told(known: Stored | None, request: FhirRequest, service: Service) -> list[Write]:
+async def _consent(
+    stated: _Statement, patient: Write | None, store: Store, request: FhirRequest, acting: Service
+) -> Prepared:
+    """The signed consent; what it opens is the basis that was asked for, no more."""
+    assert patient is not None  # noqa: S101 - nothing is deleted here
+    prepared = await prepare({1: created(_signed(stated, patient.id))}, store, acting)
+    opens = _opened(stated, patient.id, request)
+    writes = {n: write and msgspec.structs.replace(write, opens=opens) for n, write in prepared.writes.items()}
+    return msgspec.structs.replace(prepared, writes=writes)
+
+
+async def _told(known: Stored | None, request: FhirRequest, service: Service) -> Prepared:
     if known is None:
-        return []
+        return Prepared()
     others = await service.stores.reading(lambda store: store.run(registration.holders, known.id, request.at))
     recipients = [each for each in others if each != request.caller.organization]
     text = f"机构 {request.caller.organization} 已凭患者单独同意完成登记，可查阅其档案。"
     return await notice(known.id, recipients, text, request, service)
 
 
-async def _patient(stated: _Statement, known: Stored | None, store: Store, acting: Service) -> Write:
+async def _patient(stated: _Statement, known: Stored | None, store: Store) -> Intent:
     """The institution's own identifiers are added to those of the person; nothing else of the record changes."""
     if known is None:
-        return prepare_create(Intent("POST", "Patient", body=_encode(stated.patient)), acting)
+        return created({name: value for name, value in stated.patient.items() if name != "id"})
     current = await store.read("Patient", known.id)
     if current is None or current.body is None:
         raise not_found("No person with these facts is known here", text="未找到符合所述信息的人员")
@@ -148,7 +163,7 @@ async def _patient(stated: _Statement, known: Stored | None, store: Store, actin
     names = {(i.get("system"), i.get("value")) for i in there}
     own = [i for i in stated.patient["identifier"] if not identities_of({"identifier": [i]})]
     there += [i for i in own if (i.get("system"), i.get("value")) not in names]
-    return await prepare_update(Intent("PUT", "Patient", known.id, _encode(body)), store, acting)
+    return changed(body, current.version)
 
 
 def _signed(stated: _Statement, patient: str) -> Json:

@@ -1,0 +1,92 @@
+"""One request's way to its commit: prepare, ask other owners for what was decided beside it, commit once, try again when another came first."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from services.fhir.interactions import owners
+from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.prepare import Prepared, prepare
+from services.fhir.service import Service
+from services.fhir.store.holds import NothingFreeError
+from services.fhir.store.rows import AuditRow, Stored
+from services.fhir.store.store import Store
+
+T = TypeVar("T")
+
+Written = Mapping[int, Stored | None]
+"""By the numbers of the intents; None for a deletion of what is not there."""
+
+Finish = Callable[[Store, Written], T]
+"""Adds the audit rows and claims to the commit, and makes of it what is answered once it is done."""
+
+Plan = Callable[[Store], Awaitable[tuple[Prepared, Finish[T]]]]
+"""What is to be written on what is there now: begun anew with each attempt."""
+
+
+class UnpreparedError(Exception):
+    """A commit was about to be made without what was decided beside it."""
+
+
+async def carry_out(plan: Plan[T], service: Service) -> T:
+    """Nothing is held while others are asked; what was decided on what is no longer so is decided again."""
+    result, unwritten = await decided_again(lambda: _attempt(plan, service), service)
+    if unwritten:
+        await service.stores.audit_log.record(*unwritten)
+    return result
+
+
+async def write(intent: Intent, service: Service, finish: Callable[[Store, Stored | None], T]) -> T:
+    """One version, as one interaction writes it."""
+
+    async def plan(store: Store) -> tuple[Prepared, Finish[T]]:
+        return await prepare({0: intent}, store, service), lambda store, written: finish(store, written[0])
+
+    return await carry_out(plan, service)
+
+
+async def write_all(intents: Mapping[int, Intent], service: Service, finish: Finish[T]) -> T:
+    """Versions of several resources and owners, as an operation writes them: all or none."""
+
+    async def attempt() -> T:
+        prepared = await owners.prepare_all(intents, service.caller, service)
+        return await service.stores.committing_once(lambda store: _finished(store, prepared, finish))
+
+    return await decided_again(attempt, service)
+
+
+async def decided_again(attempt: Callable[[], Awaitable[T]], service: Service) -> T:
+    """A decision that takes a place which is gone meanwhile is made once more, on what it can see now, before it fails."""
+
+    async def twice() -> T:
+        try:
+            return await attempt()
+        except NothingFreeError:
+            return await attempt()
+
+    return await service.stores.retrying(twice)
+
+
+def put(store: Store, prepared: Prepared) -> Written:
+    """Add all of it to the commit."""
+    if prepared.wanted:
+        raise UnpreparedError(", ".join(each.type for each in prepared.wanted))
+    written = {n: store.put(each) if each else None for n, each in prepared.writes.items()}
+    for each in prepared.also:
+        store.put(each)
+    store.agree(prepared.terms)
+    return written
+
+
+async def _attempt(plan: Plan[T], service: Service) -> tuple[T, list[AuditRow]]:
+    """What is left to be remembered is recorded by many at once, so not while others wait for this attempt."""
+    async with service.stores.open() as store:
+        prepared, finish = await plan(store)
+        if not prepared.wanted:
+            return finish(store, put(store, prepared)), await store.commit()
+    whole = await owners.complete(prepared, service.caller, service)
+    async with service.stores.open() as store:
+        return finish(store, put(store, whole)), await store.commit()
+
+
+async def _finished(store: Store, prepared: Prepared, finish: Finish[T]) -> T:
+    return finish(store, put(store, prepared))

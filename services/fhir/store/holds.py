@@ -1,0 +1,73 @@
+"""Places of limited capacity: a bed, a slot, the one active referral of its kind (docs/adr/0026).
+
+Each place is a row of its own under a unique key, so however many commits race for it one gets it. What has expired is free.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from services.fhir.outcomes import FhirError, Issue
+from services.fhir.store.shards import shard_of
+from services.fhir.store.terms import Hold
+
+_HOLDER: Final = """SELECT holder FROM fhir.hold
+WHERE key = $1 AND shard = $2 AND (until IS NULL OR until > $3) ORDER BY n LIMIT 1"""
+_HELD: Final = """SELECT key, count(*) AS places FROM fhir.hold WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
+AND (until IS NULL OR until > $3) GROUP BY key"""
+# Its own place again, else the first that is free. Of two who see the same free place the later waits for the earlier, and then
+# finds it taken: no row.
+_TAKE: Final = """INSERT INTO fhir.hold AS h (key, n, shard, holder, until)
+SELECT $1::text, p.n, $2::bigint, $3::text, $4::timestamptz FROM generate_series(1, $5::bigint) p(n)
+LEFT JOIN fhir.hold o ON o.key = $1 AND o.shard = $2 AND o.n = p.n
+WHERE o.n IS NULL OR o.holder = $3 OR o.until <= $6
+ORDER BY o.holder IS NOT DISTINCT FROM $3 DESC, p.n LIMIT 1
+ON CONFLICT (key, n, shard) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE h.holder = excluded.holder OR h.until <= $6
+RETURNING n"""
+_IS_FULL: Final = """SELECT count(*) >= $3::bigint FROM fhir.hold
+WHERE key = $1 AND shard = $2 AND n <= $3 AND (until IS NULL OR until > $4)"""
+_FREE: Final = "DELETE FROM fhir.hold WHERE holder = ANY($1::text[])"
+_FREE_ONE: Final = "DELETE FROM fhir.hold WHERE holder = $1 AND key = $2 AND shard = $3"
+
+
+class NothingFreeError(FhirError):
+    """Every place of a key is held by others. Nothing was written."""
+
+    def __init__(self, key: str) -> None:
+        kind = key.partition(":")[0]
+        issue = Issue("error", "conflict", f"No place is free: {kind}", "名额、床位或时段已满，请另选")
+        super().__init__(409, (issue,))
+
+
+async def holder(connection: Any, key: str, at: datetime) -> str | None:
+    found: str | None = await connection.fetchval(_HOLDER, key, shard_of(key), at)
+    return found
+
+
+async def held(connection: Any, keys: Sequence[str], at: datetime) -> Mapping[str, int]:
+    found = await connection.fetch(_HELD, list(keys), [shard_of(key) for key in keys], at)
+    return {record["key"]: record["places"] for record in found}
+
+
+async def free(connection: Any, frees: Sequence[str]) -> None:
+    """All places of the holders; only that of the key where one follows the holder."""
+    whole = [each for each in frees if " " not in each]
+    if whole:
+        await connection.execute(_FREE, whole)
+    for one in frees:
+        who, sign, key = one.partition(" ")
+        if sign:
+            await connection.execute(_FREE_ONE, who, key, shard_of(key))
+
+
+async def take(connection: Any, takes: Sequence[Hold], at: datetime) -> bool:
+    """False when another commit was faster, so that one should look again; NothingFreeError when all places are taken."""
+    for hold in sorted(takes, key=lambda each: each.key):
+        shard = shard_of(hold.key)
+        values = hold.key, shard, hold.holder, hold.until, hold.capacity, at
+        if await connection.fetchval(_TAKE, *values) is None:
+            if await connection.fetchval(_IS_FULL, hold.key, shard, hold.capacity, at):
+                raise NothingFreeError(hold.key)
+            return False
+    return True

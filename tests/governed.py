@@ -1,0 +1,67 @@
+"""A house whose referral service is governed by a rule that a test writes: Tasks and ServiceRequests pass it (docs/adr/0025)."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.fhir.business import Business, Change, Context, Decision, Guarded
+from services.fhir.deployable import create_service
+from services.fhir.served import ServedType
+from services.kit.peers import Peers
+from services.referral.resources import SERVED
+from services.referral.rules import OPENINGS
+from tests.house import HIS, Fhir, in_one_process
+
+Json = dict[str, Any]
+
+GOVERNED = ("Task", "ServiceRequest")
+
+
+class Rule:
+    """The business of this house: `decide` is what the test says, `asked` how often and about what it was asked."""
+
+    def __init__(self) -> None:
+        self.decide: Business = as_they_are
+        self.guarded: Guarded = lambda _type, _there: False
+        self.asked: list[tuple[Change, ...]] = []
+        self.others: list[Mapping[str, Json]] = []
+
+    async def __call__(self, changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
+        self.asked.append(tuple(changes))
+        self.others.append(others)
+        return await self.decide(changes, others, context)
+
+    def is_guarded(self, kind: str, there: Json) -> bool:
+        return self.guarded(kind, there)
+
+    def reset(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+async def as_they_are(_changes: Sequence[Change], _others: Mapping[str, Json], _context: Context) -> Decision:
+    return Decision()
+
+
+@asynccontextmanager
+async def governed_house(database_url: str, rule: Rule) -> AsyncIterator[Peers]:
+    served = tuple(ServedType(each.type, each.interactions, each.type in GOVERNED) for each in SERVED)
+
+    def referral(settings: Any, **given: Any) -> FastAPI:
+        return create_service(
+            "referral",
+            served,
+            settings,
+            openings=OPENINGS,
+            business=rule,
+            guarded=rule.is_guarded,
+            **given,
+        )
+
+    async with in_one_process(database_url, referral=referral) as peers:
+        yield peers
+
+
+def client(peers: Peers) -> Fhir:
+    return Fhir(peers, HIS)
