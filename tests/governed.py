@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.fhir.access.grants import Moment, Opening, Opens, organizations, patient_in
 from services.fhir.business import Business, Change, Context, Decision, Guarded
 from services.fhir.deployable import create_service
 from services.fhir.served import ServedType
 from services.kit.peers import Peers
 from services.referral.resources import SERVED
-from services.referral.rules import OPENINGS
 from tests.house import HIS, Fhir, in_one_process
 
 Json = dict[str, Any]
@@ -44,6 +44,19 @@ async def as_they_are(_changes: Sequence[Change], _others: Mapping[str, Json], _
     return Decision()
 
 
+def to_the_owner(resource: Json, moment: Moment) -> Opens:
+    """Who is named as the owner of a Task sees and changes it, and nothing else of the patient."""
+    patient, owners = patient_in(resource.get("for")), organizations(resource.get("owner"))
+    this = (f"Task/{moment.id}", f"Patient/{patient}")
+    return Opens(
+        tuple(
+            Opening(patient, each, "referral-task", moment.at, None, resources=this, may_write=True, founds=False)
+            for each in owners
+            if patient
+        )
+    )
+
+
 @asynccontextmanager
 async def governed_house(database_url: str, rule: Rule) -> AsyncIterator[Peers]:
     served = tuple(ServedType(each.type, each.interactions, each.type in GOVERNED) for each in SERVED)
@@ -53,7 +66,7 @@ async def governed_house(database_url: str, rule: Rule) -> AsyncIterator[Peers]:
             "referral",
             served,
             settings,
-            openings=OPENINGS,
+            openings={"Task": to_the_owner},
             business=rule,
             guarded=rule.is_guarded,
             **given,

@@ -278,7 +278,7 @@ async def test_the_platform_writes_beside_a_change_what_its_author_may_not(fhir:
     elder = f"Patient/{(await fhir.created(patient()))['id']}"
     order, work = located(await referral(fhir, elder))
     stored = (await fhir.get(f"/{work}")).json()
-    owned = stored | {"owner": {"reference": "Organization/other"}, "code": {"coding": [{"code": "referral"}]}}
+    owned = stored | {"owner": {"reference": "Organization/other"}}
     sent = (await fhir.put(f"/{work}", owned)).json()
     rule.decide = with_request
     other = fhir.as_(client="other-his", organization="other")

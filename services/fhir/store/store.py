@@ -1,13 +1,8 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
-<<<<<<< HEAD
-from collections.abc import Awaitable, Callable, Sequence
-=======
-import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
->>>>>>> d49c5db (Decide on what is governed before it is a version)
 from functools import lru_cache
 from random import uniform
 from typing import Any, Final, TypeVar
