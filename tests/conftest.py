@@ -15,10 +15,26 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from tests import evidence
 from yiyang.migrate import migrate
 from yiyang.postgres import Cluster
 
 IMAGE = "postgres:17"
+
+
+def pytest_configure() -> None:
+    evidence.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    evidence.end(session)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What the whole run told and should not have (docs/security.md)."""
+    for told in config.stash.get(evidence.FOUND, []):
+        terminalreporter.write_line(f"LEAKED {told}", red=True)
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +122,4 @@ def _embedded(data_dir: Path) -> Iterator[str]:
     cluster.ensure()
     yield cluster.url
     cluster.stop()
+    evidence.keep_logs(data_dir)

@@ -19,6 +19,7 @@ from services.kit.caller import verify
 from services.kit.clock import StillClock
 from services.kit.database import Database
 from services.kit.peers import Peers
+from tests import evidence
 
 KEY: Final = "0123456789abcdef-a-key-for-tests-only"
 ORIGIN: Final = "http://127.0.0.1:8000"
@@ -77,7 +78,8 @@ class Front:
         return create_app(self.settings, peers or Peers({"records": self.mirror}), self.database, self.clock)
 
     def connect(self, app: FastAPI) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+        hooks = {"response": [_noted]}
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, event_hooks=hooks)
 
     async def register(self, keys: KeyPair, scopes: str = "system/*.cruds", name: str = "clinic-his") -> Client:
         return await self.clients.add(name, "clinic", scopes, keys.jwks)
@@ -99,6 +101,11 @@ class Front:
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
         await self.database.close()
+
+
+async def _noted(response: httpx.Response) -> None:
+    headers = response.headers.raw if response.request.url.path.startswith("/fhir") else []
+    evidence.note_answer(response.request.method, response.status_code, headers, await response.aread())
 
 
 @pytest.fixture(scope="session")

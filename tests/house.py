@@ -17,6 +17,7 @@ from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.records.app import create_app as records
 from services.referral.app import create_app as referral
+from tests import evidence
 
 BASE: Final = "http://127.0.0.1:8000/fhir"
 KEY: Final = "0123456789abcdef-a-key-for-tests-only"
@@ -102,6 +103,8 @@ class Fhir:
             service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body
         )
         response = Response(answer.status, answer.headers, answer.body)
+        evidence.note_people(body)
+        evidence.note_answer(method, answer.status, answer.headers, answer.body)
         if response.status_code >= REFUSAL:
             REFUSED.append(f"{response.headers} {response.text}")
         return response

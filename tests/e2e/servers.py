@@ -5,9 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
+
+from tests import evidence
 from yiyang.up import READY, answers
 
 START_SECONDS = 60
@@ -31,7 +34,8 @@ class Server:
         return answers("127.0.0.1", self.port)
 
     def _launch(self, port: int) -> tuple["subprocess.Popen[str]", str]:
-        process = subprocess.Popen([*self._command, str(port)], stdout=subprocess.PIPE, text=True)
+        with evidence.place("server").open("a") as log:  # looked through when the run ends
+            process = subprocess.Popen([*self._command, str(port)], stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
         give_up = threading.Timer(START_SECONDS, process.kill)
         give_up.start()
@@ -47,13 +51,23 @@ def running(data_dir: Path, workers: int = 1) -> Iterator[Server]:
     try:
         yield server
     finally:
+        _keep_metrics(server)
         server.process.terminate()
         server.process.wait()
+        evidence.keep_logs(data_dir)
+
+
+def _keep_metrics(server: Server) -> None:
+    with suppress(httpx.HTTPError):
+        answer = httpx.get(f"{server.root}/metrics", timeout=5)
+        evidence.note("metrics", answer.text)
 
 
 def yiyang(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end."""
-    return subprocess.run([*YIYANG, *arguments], capture_output=True, text=True, check=False, timeout=START_SECONDS)
+    done = subprocess.run([*YIYANG, *arguments], capture_output=True, text=True, check=False, timeout=START_SECONDS)
+    evidence.note("command", done.stderr)
+    return done
 
 
 def wait_until(holds: Callable[[], object], what: str, seconds: float = 20) -> None:

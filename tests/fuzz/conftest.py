@@ -15,6 +15,7 @@ from gateway.settings import GatewaySettings
 from services.kit.clock import SystemClock
 from services.kit.database import Database
 from services.kit.peers import PeerAnswer, Peers
+from tests import evidence
 from tests.conftest import _empty
 from tests.front import TOKEN_URL
 from tests.fuzz.requests import Request
@@ -39,7 +40,9 @@ class Door:
         headers = [(name.encode(), value.encode("utf-8", "replace")) for name, value in request.headers.items()]
         if request.is_known:
             headers.append((b"authorization", f"Bearer {self._token}".encode()))
-        return await self._peers.call("gateway", request.method, request.target, headers, request.body)
+        answer = await self._peers.call("gateway", request.method, request.target, headers, request.body)
+        evidence.note_answer(request.method, answer.status, (), answer.body)
+        return answer
 
 
 @pytest.fixture(scope="session")
