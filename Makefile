@@ -13,7 +13,7 @@ ARGS   ?=
 ROUNDS ?= 20
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test test-long check format soak bench bench-scaling docs lock clean
+.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,16 @@ test: $(TOOLS) ## 运行测试 · run the tests
 test-long: $(TOOLS) ## 较久的测试：断电、并发、越权 · kill -9, races between processes, leaks, real clients
 	$(BIN)/python -m pytest -m long $(PARALLEL) $(ARGS)
 
-check: $(TOOLS) ## 静态检查：格式、类型、导入契约 · lint, format, types, import contracts
+check: $(TOOLS) ## 静态检查：格式、类型、导入契约、安全 · lint, format, types, import contracts, security
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
+
+audit: $(READY) ## 核对依赖有无已知漏洞（需要网络）· look for known holes in what is installed (asks pypi.org and osv.dev)
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/audit.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.txt $(ARGS)
 
 format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
 	$(BIN)/ruff check --fix --exit-zero $(CODE)

@@ -27,7 +27,7 @@ class Folders:
         self.cluster_name = "yiyang-" + hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         near = self.home / "socket"
         fits = len(os.fsencode(near / SOCKET)) <= SOCKET_PATH_LIMIT
-        self.socket_dir = near if fits else Path("/tmp") / self.cluster_name  # noqa: S108 - own_folder checks whose it is
+        self.socket_dir = near if fits else Path("/tmp") / self.cluster_name  # noqa: S108 - own_folder checks whose it is # nosec B108
         # As the server names it, from its data folder: it need not be able to walk there from the root.
         self.socket_dir_from_data = "../socket" if fits else str(self.socket_dir)
 

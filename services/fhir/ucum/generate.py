@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # nosec B405
 
 WHEEL = "ucumvert==0.3.2"
 _TABLE = "ucumvert/vendor/ucum-essence.xml"
@@ -27,7 +27,7 @@ def main(place: str | None = None) -> None:
         wheel = path if path.is_file() else next(path.glob("ucumvert-*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             table = archive.read(_TABLE)
-    root = ET.fromstring(table)  # noqa: S314 - a file of a pinned wheel
+    root = ET.fromstring(table)  # noqa: S314 - a file of a pinned wheel # nosec B314
     version = f"UCUM {root.get('version')} ({root.get('revision-date')})"
     header = {"source": version, "licence": _LICENCE, "wheel": wheel.name, "sha256": hashlib.sha256(table).hexdigest()}
     records = {"": header, **dict(_prefixes(root)), **dict(_units(root))}
