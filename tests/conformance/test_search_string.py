@@ -41,7 +41,7 @@ async def named(shelf: Shelf) -> Shelf:
         ("name=zoe  ann", {"mueller"}),
         ("name=ann", set()),
         ("name=o'con", {"oconnor"}),
-        ("name=O’Connor", set()),
+        ("name=O’Connor", {"oconnor"}),
         ("name=sean", {"oconnor"}),
         ("name=abc", {"wide"}),
         ("name=fi", {"wide"}),

@@ -7,6 +7,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final
 
+from opencc import OpenCC
+from pypinyin import lazy_pinyin
+
 Json = dict[str, Any]
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
@@ -15,6 +18,8 @@ GRAMS: Final = {"mg": Decimal("0.001"), "g": Decimal(1), "kg": Decimal(1000)}
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 _PREFIX: Final = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)")
+
+_SIMPLE: Final = OpenCC("t2s")
 
 Span = tuple[Any, Any]
 
@@ -38,6 +43,44 @@ def string(value: str, asked: str, modifier: str) -> bool:
     if modifier == "exact":
         return value == asked
     return folded(asked) in folded(value) if modifier == "contains" else folded(value).startswith(folded(asked))
+
+
+# ---- name: docs/adr/0028 ----------------------------------------------------------------------------------------------------
+
+
+def name_parts(name: Json) -> list[str]:
+    return [*(name[part] for part in ("family", "text") if part in name), *name.get("given", ())]
+
+
+def name(value: Json, asked: str, modifier: str) -> bool:
+    if any(string(part, asked, modifier) for part in name_parts(value)):
+        return True
+    if modifier == "exact" or not (bare := squeezed(asked)):
+        return False
+    spoken = [bare, re.sub("(?<=[ln])(v|yu)", "u", bare)]
+    return any(string(way, each, modifier) for way in [*ways(value), *name_parts(value)] for each in spoken)
+
+
+def squeezed(text: str) -> str:
+    return "".join(c for c in _SIMPLE.convert(folded(text)) if c.isalnum())
+
+
+def ways(name: Json) -> Iterator[str]:
+    """A name without spaces and signs, in pinyin and by initials; a given name in pinyin too."""
+    given = "".join(name.get("given", ()))
+    whole = name.get("text", name.get("family", "") + given)
+    yield squeezed(whole)
+    yield squeezed(given + name.get("family", "")) if whole.isascii() else squeezed(whole)
+    if syllables := pinyin(squeezed(whole)):
+        yield "".join(syllables)
+        yield "".join(syllable[0] for syllable in syllables)
+    yield "".join(pinyin(squeezed(given)))
+
+
+def pinyin(text: str) -> list[str]:
+    """Nothing where not every character is Han."""
+    syllables = lazy_pinyin([*text], errors="ignore")
+    return syllables if len(syllables) == len(text) else []
 
 
 # ---- token ------------------------------------------------------------------------------------------------------------------
@@ -223,6 +266,7 @@ def uri(value: str, asked: str, modifier: str) -> bool:
 
 COMPARE: Final[Mapping[str, Callable[[Any, str, str], bool]]] = {
     "string": string,
+    "name": name,
     "token": token,
     "date": dates,
     "number": number,

@@ -32,11 +32,6 @@ def _any(*each: Callable[[Json], list[Any]]) -> Callable[[Json], list[Any]]:
     return lambda resource: [value for values in each for value in values(resource)]
 
 
-def _names(*parts: str) -> Callable[[Json], list[Any]]:
-    """The parts of names; the elements themselves do not matter to a string search."""
-    return _any(*(_at("name", part) for part in parts))
-
-
 def _to(kind: str, values: Callable[[Json], list[Any]]) -> Callable[[Json], list[Any]]:
     """`subject.where(resolve() is Patient)`"""
     return lambda resource: [r for r in values(resource) if _type_of(r.get("reference", ""), resource) == kind]
@@ -54,13 +49,11 @@ def local(reference: str, resource: Json) -> Json | None:
 
 _SUBJECTS: Final = ("Patient", "Group", "Device", "Location")
 _PERFORMERS: Final = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson")
-_NAME: Final = ("family", "given", "prefix", "suffix", "text")
-
 PARAMETERS: Final[Mapping[str, Mapping[str, Parameter]]] = {
     "Patient": {
-        "name": Parameter("string", _names(*_NAME)),
-        "family": Parameter("string", _names("family")),
-        "given": Parameter("string", _names("given")),
+        "name": Parameter("name", _at("name")),
+        "family": Parameter("string", _at("name", "family")),
+        "given": Parameter("string", _at("name", "given")),
         "gender": Parameter("token", _at("gender")),
         "active": Parameter("token", _at("active")),
         "identifier": Parameter("token", _at("identifier")),

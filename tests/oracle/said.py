@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.oracle.compare import codings
+from tests.oracle.compare import codings, name_parts, ways
 
 PREFIXES: Final = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
@@ -12,6 +12,10 @@ def said(kind: str, value: Any, modifier: str) -> Iterator[str]:
     match kind:
         case "string":
             yield from (value, value[:2].strip(), value.upper()) if modifier != "exact" else (value,)
+        case "name":
+            parts = [part for part in name_parts(value) if part]
+            yield from (text for part in parts for text in said("string", part, modifier))
+            yield from (way for way in ways(value) if way)
         case "token" if modifier == "text":
             yield from _texts(value)
         case "token" if modifier == "of-type":

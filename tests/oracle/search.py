@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.oracle.compare import COMPARE, codings, folded, spans
+from tests.oracle.compare import COMPARE, codings, folded, name_parts, spans
 from tests.oracle.elements import COMPOSITES, PARAMETERS, Parameter, local
 
 Json = dict[str, Any]
@@ -125,6 +125,8 @@ def _keys(kind: str, value: Any) -> list[Any]:
     match kind:
         case "string":
             return [folded(value)]
+        case "name":
+            return [*map(folded, name_parts(value))]
         case "date":
             return [spans(value)[0]]
         case "token":

@@ -139,7 +139,7 @@ async def test_pages_miss_nothing_while_others_write(house: Peers, data: st.Data
             [
                 "_id",
                 "_lastUpdated",
-                *sorted(c for c, p in PARAMETERS[kind].items() if p.kind in ("string", "token", "date")),
+                *sorted(c for c, p in PARAMETERS[kind].items() if p.kind in ("string", "name", "token", "date")),
             ]
         )
     )

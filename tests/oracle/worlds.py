@@ -13,7 +13,22 @@ from tests.oracle.said import said
 Json = dict[str, Any]
 Item = tuple[str, str]
 
-TEXTS: Final = ("Li", "li", "LIN", "Müller", "muller", "王", "王秀英", "a b", "A  B c", "x%_y", "O'Neil", 'say "x"')
+TEXTS: Final = (
+    "Li",
+    "li",
+    "LIN",
+    "Müller",
+    "muller",
+    "王",
+    "王秀英",
+    "張三",
+    "张·三",
+    "a b",
+    "A  B c",
+    "x%_y",
+    "O'Neil",
+    'say "x"',
+)
 CODES: Final = ("a", "b", "A", "a-1")
 SYSTEMS: Final = (None, "http://s1.test", "http://s2.test")
 DATES: Final = ("2023", "2024", "2024-05", "2024-05-01", "2024-05-02", "2023-12-31")
@@ -289,7 +304,7 @@ def _criterion(kind: str, code: str, world: list[Json]) -> st.SearchStrategy[Ite
 
 def _modifiers(kind: str, code: str, parameter: Parameter) -> tuple[str, ...]:  # noqa: PLR0911 - one for each kind
     match parameter.kind:
-        case "string":
+        case "string" | "name":
             return ("", "", "exact", "contains")
         case "token" if code == "identifier":
             return ("", "", "not", "of-type")
@@ -329,8 +344,10 @@ def _value(  # noqa: PLR0911 - one for each kind
             return st.sampled_from(
                 [f"{r['resourceType']}/{r['id']}" for r in ids] + [r["id"] for r in ids] or ["Patient/nobody"]
             )
-        case "string":
-            return _texts | st.sampled_from(("l", "m", "秀", "%", "_", "N"))
+        case "string" | "name":
+            return _texts | st.sampled_from(
+                ("l", "m", "秀", "%", "_", "N", "zhangsan", "zs", "xiu ying", "张 三", "lvyu")
+            )
         case "uri":
             return st.sampled_from((*URLS, "http://acme.test/a/b/c/d", "http://acme.test"))
     return _measure(parameter)

@@ -1,17 +1,26 @@
-"""Other ways to say what a search asks for: an identifier system under its canonical name (docs/adr/0024)."""
+"""Other ways to say what a search asks for: an identifier system under its canonical name, a person's by its sound (docs/adr/0024, docs/adr/0028)."""
 
 from services.fhir.naming import canonical_system, canonical_value
-from services.fhir.search.query import TokenValue, Value
+from services.fhir.search.names import asked
+from services.fhir.search.query import StringValue, TokenValue, Value
 from services.fhir.search.targets import value_types
 from services.fhir.search.values import Reading
 
 
 def with_aliases(values: tuple[Value, ...], reading: Reading) -> tuple[Value, ...]:
     """The values, and beside each that says the same in another way what it says."""
-    parameter = reading.parameter
-    if parameter.type != "token" or "Identifier" not in value_types(parameter, reading.resource_type):
-        return values
-    return tuple(each for value in values for each in (aliases(value) if isinstance(value, TokenValue) else (value,)))
+    types = value_types(reading.parameter, reading.resource_type)
+    if "Identifier" in types:
+        return tuple(
+            each for value in values for each in (aliases(value) if isinstance(value, TokenValue) else (value,))
+        )
+    if "HumanName" in types:
+        return tuple(_said(value) if isinstance(value, StringValue) else value for value in values)
+    return values
+
+
+def _said(value: StringValue) -> StringValue:
+    return StringValue(value.text, value.normalized, asked(value.text))
 
 
 def aliases(value: TokenValue) -> tuple[TokenValue, ...]:

@@ -5,7 +5,7 @@ from datetime import tzinfo
 from typing import Any
 
 from services.fhir.definitions import SearchParameter
-from services.fhir.search import dates, position, quantities, references, strings, tokens
+from services.fhir.search import dates, names, position, quantities, references, strings, tokens
 from services.fhir.search.composites import Walk, composite_walks
 from services.fhir.search.keys import contained_key
 from services.fhir.search.parameters import (
@@ -52,7 +52,7 @@ _SINKS: Mapping[tuple[str, str], Callable[[str], Sink[Row]]] = {
     #  search type  FHIR type
     ("string", "string"): strings.plain,
     ("string", "markdown"): strings.plain,
-    ("string", "HumanName"): strings.human_name,
+    ("string", "HumanName"): names.human_name,
     ("string", "Address"): strings.address,
     ("token", "Coding"): tokens.coding,
     ("token", "CodeableConcept"): tokens.codeable_concept,

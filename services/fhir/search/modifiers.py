@@ -39,7 +39,8 @@ def _of_type(reading: Reading, target: str, texts: Sequence[str]) -> Match:
 
 
 def _same_values(reading: Reading, modifier: str, texts: Sequence[str]) -> Match:
-    values = with_aliases(tuple(parse_value(each, reading) for each in texts), reading)
+    plain = tuple(parse_value(each, reading) for each in texts)
+    values = plain if modifier == "exact" else with_aliases(plain, reading)
     return Match(reading.parameter.code, reading.parameter.type, cast("Modifier", modifier), values)
 
 

@@ -13,6 +13,7 @@ Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "co", "po
 class StringValue(msgspec.Struct, frozen=True):
     text: str  # as sent, for :exact
     normalized: str  # as `strings.normalize` gives it, for prefix and :contains
+    folded: tuple[str, ...] = ()  # of a person's name, as `names.asked` gives them: other ways to write and say it
 
 
 class TokenValue(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """String values: http://hl7.org/fhir/R4/search.html#string"""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -9,11 +10,14 @@ from services.fhir.search.walk import Sink
 
 _NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
 _ADDRESS_PARTS = ("line", "city", "district", "state", "country", "postalCode", "text")
+_HAN_ALONE = re.compile("[\u4e00-\u9fff]+")  # has neither case nor accents nor other forms
 _ENOUGH = 20 * MAX_STRING  # of a text whose beginning alone is kept: marks and white space fall away
 
 
 def normalize(text: str) -> str:
     """Fold case, accents and compatibility forms and collapse white space; giving it its own answer changes nothing."""
+    if _HAN_ALONE.fullmatch(text):
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
         text = "".join(character for character in text if not unicodedata.category(character).startswith("M"))
@@ -27,7 +31,8 @@ def plain(parameter: str) -> Sink[Row]:
     return sink
 
 
-def human_name(parameter: str) -> Sink[Row]:
+def name_parts(parameter: str) -> Sink[Row]:
+    """Of a HumanName; names.py adds the ways in which it is said."""
     return _parts(parameter, _NAME_PARTS)
 
 
