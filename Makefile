@@ -39,7 +39,7 @@ check: $(TOOLS) ## 静态检查：格式、类型、导入契约、安全 · lin
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
 
-audit: $(READY) ## 核对依赖有无已知漏洞（需要网络）· look for known holes in what is installed (asks pypi.org and osv.dev)
+audit: $(READY) ## 核对依赖有无已知漏洞（需要网络）· look for known holes in what is installed (needs the network)
 	@$(PIP) --require-hashes --only-binary :all: -r requirements/audit.txt
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.txt $(ARGS)
 
