@@ -29,6 +29,7 @@ from services.fhir.store.rows import Write
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
+from services.fhir.store.writes_together import WritesTogether
 from services.kit.caller import Caller
 from services.kit.clock import SystemClock
 from services.kit.database import Database
@@ -51,7 +52,15 @@ def service(database: Database, base: str) -> Service:
     """One service of all types, only to prepare with."""
     served = {s.type: s for room in (records, referral, care) for s in room.SERVED}
     openings = {**records_rules.OPENINGS, **referral_rules.OPENINGS, **care_rules.OPENINGS}
-    stores = Stores(database, frozenset(served), AuditLog(database), SystemClock(), b"floor", ReadsTogether(database))
+    stores = Stores(
+        database,
+        frozenset(served),
+        AuditLog(database),
+        SystemClock(),
+        b"floor",
+        ReadsTogether(database),
+        WritesTogether(database),
+    )
     made = Service("floor", served, stores, Peers({}), base, ZONE, b"floor", SystemClock(), 10_000, openings)
     return made.seen_by(CALLER)
 

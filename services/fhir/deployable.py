@@ -29,6 +29,7 @@ from services.fhir.store.cursors import link_keys
 from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
+from services.fhir.store.writes_together import WritesTogether
 from services.kit.clock import SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
@@ -90,8 +91,8 @@ def _service(
     key = settings.internal_key.get_secret_value().encode()
     clock = SystemClock()
     owned = frozenset(s.type for s in served)
-    reads, links = ReadsTogether(database), link_keys(key)
-    stores = Stores(database, owned, AuditLog(database), clock, links, reads, vault=vault_of(settings))
+    reads, writes, links = ReadsTogether(database), WritesTogether(database), link_keys(key)
+    stores = Stores(database, owned, AuditLog(database), clock, links, reads, writes, vault=vault_of(settings))
     return Service(
         name=name,
         served={s.type: s for s in served},

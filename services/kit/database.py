@@ -5,7 +5,7 @@ A database that is away raises `DatabaseUnavailable` within two seconds; the nex
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -74,6 +74,12 @@ class Database:
         except _AWAY as error:
             raise DatabaseUnavailable from error
 
+    @asynccontextmanager
+    async def late_connection(self) -> AsyncIterator["LateConnection"]:
+        """The same, taken when it is first asked for something: who need not have one does not wait for one."""
+        async with AsyncExitStack() as stack:
+            yield LateConnection(self, stack)
+
     async def is_ready(self) -> bool:
         try:
             async with asyncio.timeout(2), self.connection() as connection:
@@ -96,6 +102,41 @@ class Database:
                     server_settings=self._session,
                 )
             return self._pool
+
+
+class LateConnection:
+    """What an asyncpg connection does, once it is needed."""
+
+    def __init__(self, database: Database, stack: AsyncExitStack) -> None:
+        self._database = database
+        self._stack = stack
+        self._connection: Any = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    async def fetch(self, sql: str, *values: Any) -> Any:
+        return await (await self._open()).fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: Any) -> Any:
+        return await (await self._open()).fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        return await (await self._open()).fetchval(sql, *values)
+
+    async def execute(self, sql: str, *values: Any) -> Any:
+        return await (await self._open()).execute(sql, *values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        async with (await self._open()).transaction():
+            yield
+
+    async def _open(self) -> Any:
+        if self._connection is None:
+            self._connection = await self._stack.enter_async_context(self._database.connection())
+        return self._connection
 
 
 async def _keep_session(_connection: Any) -> None:

@@ -14,7 +14,7 @@ from services.fhir.audit.sealer import Sealer
 from services.fhir.audit.verification import Broken, Verified, verify
 from services.fhir.store import audit_retention
 from services.fhir.store.audit_log import AuditLog
-from services.fhir.store.write import AUDIT_INSERT, encode_audit
+from services.fhir.store.versions import AUDIT_INSERT, encode_audit
 from services.kit.clock import SystemClock
 from services.kit.database import Database
 from tests.house import HIS

@@ -1,7 +1,7 @@
 """Who will see a version, and what it opens: decided when it is prepared, written with it (docs/adr/0011)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,13 @@ from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 
 Json = dict[str, Any]
+
+
+class _Identified(msgspec.Struct):
+    identifier: list[Json] = []
+
+
+_decode_identified: Final = msgspec.json.Decoder(_Identified).decode
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -51,9 +58,18 @@ def decide(
         labels=labels or None,
         refers=_refers(resource_type, resource_id, index),
         opens=_opens(resource_type, resource_id, resource, current, now, service),
-        identities=identities_of(resource) if resource_type == "Patient" else None,
+        identities=_identities(resource, current) if resource_type == "Patient" else None,
         is_wider=current is not None and _is_wider(current, patients, labels),
     )
+
+
+def _identities(patient: Json, current: Stored | None) -> tuple[str, ...] | None:
+    """None where they are those of the version before, which has claimed them."""
+    found = identities_of(patient)
+    if current is None or current.body is None:
+        return found
+    before = _decode_identified(current.body).identifier
+    return None if identities_of({"identifier": before}) == found else found
 
 
 def _refers(resource_type: str, resource_id: str, index: IndexRow) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ import asyncio
 from typing import Protocol
 
 from services.fhir.store.rows import AuditRow
-from services.fhir.store.write import AUDIT_INSERT, encode_audit
+from services.fhir.store.versions import AUDIT_INSERT, encode_audit
 from services.kit.database import Database
 
 _INSERT = AUDIT_INSERT.format(rows="$1")

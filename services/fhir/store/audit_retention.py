@@ -8,7 +8,7 @@ from services.fhir.audit.retention import Pruned, check_months, signed
 from services.fhir.audit.row import row
 from services.fhir.store import audit_chain
 from services.fhir.store.rows import AuditRow
-from services.fhir.store.write import AUDIT_INSERT, encode_audit
+from services.fhir.store.versions import AUDIT_INSERT, encode_audit
 from services.kit.caller import Caller
 
 _OPERATOR: Final = Caller("yiyang-cli", "", None, (), "HOPERAT", "audit-prune", "")

@@ -5,22 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
 from services.fhir.access.access import Access
 from services.fhir.access.consent import Denial
-from services.fhir.access.grants import Moment, Opening, Opens, settled
+from services.fhir.access.grants import Opening, Opens, settled
 from services.fhir.outcomes import FhirError, conflict, unprocessable
 from services.fhir.store.access import founds, may_refer
+from services.fhir.store.grant_rows import FOREVER, GRANT, INSERT, Row, columns_of, moment_of, rows_of
 from services.fhir.store.rows import Write
 from services.fhir.store.shards import shard_of
 from services.fhir.store.statement import Sql
 
-_FOREVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
-_GRANT: Final = "patient, organization, basis, source, shard, begins, ends, types, purposes, resources, may_write, founds, overrides"
-_INSERT_GRANT: Final = f"""INSERT INTO fhir.access_grant ({_GRANT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-ON CONFLICT ON CONSTRAINT access_grant_pkey DO NOTHING"""
 _INSERT_RULE: Final = """
 INSERT INTO fhir.consent_rule (patient, source, number, shard, excepts, organization, purposes, types, begins, ends, withdrawn)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
@@ -38,11 +33,6 @@ class WriteRefused(FhirError):  # noqa: N818 - the state it names
     def __init__(self, error: FhirError, write: Write) -> None:
         super().__init__(error.status, error.issues, error.headers)
         self.write = write
-
-
-def is_needed(writes: Sequence[Write]) -> bool:
-    """Does the commit write more than versions?"""
-    return any(w.opens is not None or w.identities is not None or w.is_wider for w in writes)
 
 
 async def check_references(connection: Any, writes: Sequence[Write], access: Access) -> None:
@@ -83,9 +73,12 @@ async def write_access(connection: Any, writes: Sequence[Write], access: Access)
     new_patients = {w.id for w in writes if w.type == "Patient" and w.version == 1}
     own = new_patients | await _founded(connection, [each for each in opening if not each[0].by_platform], access)
     before = await _before(connection, [_source(w) for w, _ in opening])
+    rows: list[Row] = []
     for write, opens in opening:
         founded = {o.patient for o in opens.openings} if write.by_platform else own
-        await _replace(connection, write, opens, before[_source(write)], founded, access)
+        rows += await _replace(connection, write, opens, before[_source(write)], founded, access)
+    if rows:
+        await connection.execute(INSERT, *columns_of(rows))
 
 
 def _source(write: Write) -> str:
@@ -107,7 +100,7 @@ async def _founded(connection: Any, opening: Sequence[tuple[Write, Opens]], acce
 
 async def _before(connection: Any, sources: Sequence[str]) -> dict[str, list[Opening]]:
     found: dict[str, list[Opening]] = defaultdict(list)
-    sql = f"SELECT {_GRANT} FROM fhir.access_grant WHERE source = ANY($1::text[]) ORDER BY patient, organization, basis FOR UPDATE"
+    sql = f"SELECT {GRANT} FROM fhir.access_grant WHERE source = ANY($1::text[]) ORDER BY patient, organization, basis FOR UPDATE"
     for r in await connection.fetch(sql, list(sources)):
         found[r["source"]].append(
             Opening(
@@ -115,7 +108,7 @@ async def _before(connection: Any, sources: Sequence[str]) -> dict[str, list[Ope
                 organization=r["organization"],
                 basis=r["basis"],
                 begins=r["begins"],
-                ends=None if r["ends"] >= _FOREVER else r["ends"],
+                ends=None if r["ends"] >= FOREVER else r["ends"],
                 types=_tuple(r["types"]),
                 purposes=_tuple(r["purposes"]),
                 resources=_tuple(r["resources"]),
@@ -133,26 +126,19 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
 
 async def _replace(
     connection: Any, write: Write, opens: Opens, before: Sequence[Opening], founded: set[str], access: Access
-) -> None:
+) -> list[Row]:
+    """What was granted before goes; what counts now is given back, to be written with that of all others."""
     source = _source(write)
-    moment = Moment(access.at, access.organization, write.id, msgspec.UNSET)  # type: ignore[arg-type]
-    counted = settled(opens.openings, before, is_founder=lambda patient: patient in founded, moment=moment)
+    counted = settled(
+        opens.openings, before, is_founder=lambda patient: patient in founded, moment=moment_of(write, access)
+    )
     if before:
         await connection.execute("DELETE FROM fhir.access_grant WHERE source = $1", source)
-    for opening in counted:
-        await connection.execute(_INSERT_GRANT, *_values(opening, source))
     if write.type == "Consent":
         await _replace_rules(connection, source, opens.denials, counted)
     if write.type == "OrganizationAffiliation":
         await _replace_supervisions(connection, write, opens, access)
-
-
-def _values(opening: Opening, source: str) -> tuple[Any, ...]:
-    o = opening
-    return (
-        o.patient, o.organization, o.basis, source, shard_of(o.patient), o.begins, o.ends or _FOREVER,
-        o.types, o.purposes, o.resources, o.may_write, o.founds, o.overrides,
-    )  # fmt: skip
+    return rows_of(counted, source)
 
 
 async def _replace_rules(connection: Any, source: str, denials: Sequence[Denial], permitted: Sequence[Opening]) -> None:
@@ -179,7 +165,7 @@ def _rule(denial: Denial, source: str, number: int, excepts: int | None) -> tupl
     d = denial
     return (
         d.patient, source, number, shard_of(d.patient), excepts, d.organization, d.purposes, d.types,
-        d.begins or _EARLIEST, d.ends or _FOREVER, d.withdrawn,
+        d.begins or _EARLIEST, d.ends or FOREVER, d.withdrawn,
     )  # fmt: skip
 
 
@@ -189,7 +175,7 @@ async def _replace_supervisions(connection: Any, write: Write, opens: Opens, acc
     await connection.execute("DELETE FROM fhir.supervision WHERE source = $1", source)
     for s in opens.supervisions:
         if is_platform or s.supervised == access.organization:
-            values = (s.lead, s.supervised, source, shard_of(s.lead), s.begins, s.ends or _FOREVER)
+            values = (s.lead, s.supervised, source, shard_of(s.lead), s.begins, s.ends or FOREVER)
             await connection.execute(_INSERT_SUPERVISION, *values)
 
 

@@ -22,8 +22,9 @@ from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
 from services.fhir.store.terms import Terms, joined
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import Vault
+from services.fhir.store.writes_together import WritesTogether, may_gather
 from services.kit.clock import Clock
-from services.kit.database import Database
+from services.kit.database import Database, LateConnection
 
 ATTEMPTS: Final = 12
 SHORTEST_PAUSE: Final = 0.002
@@ -41,7 +42,7 @@ class RehearsedError(Exception):
 
 
 class Store:
-    """Bound to one connection for the length of one request."""
+    """Bound to one connection for the length of one request, from the moment in which it needs one."""
 
     def __init__(self, connection: Any, stores: "Stores") -> None:
         self._connection = connection
@@ -91,9 +92,19 @@ class Store:
     async def _to_write(self, resource_type: str, resource_id: str) -> Writable:
         name = resource_type, resource_id
         if name not in self._fetched:
-            self._fetched[name] = await read.to_write(self._connection, resource_type, resource_id, self.access)
+            self._fetched[name] = await self._read_to_write(resource_type, resource_id)
         found, out = self._fetched[name]
         return self._opened(found), out
+
+    async def _read_to_write(self, resource_type: str, resource_id: str) -> Writable:
+        if self._is_free:
+            return await self._stores.reads.to_write(resource_type, resource_id, self.access)
+        return await read.to_write(self._connection, resource_type, resource_id, self.access)
+
+    @property
+    def _is_free(self) -> bool:
+        """No connection was needed yet, so what others do at the same time may be done with it (docs/adr/0023)."""
+        return isinstance(self._connection, LateConnection) and not self._connection.is_open
 
     async def _check_invisible(self, resource_type: str, resource_id: str) -> None:
         """Who may read and not write is told so; to all others there is nothing."""
@@ -152,6 +163,8 @@ class Store:
         writes, audit, claims, terms = self._taken()
         if not writes and not terms:
             return audit
+        if not claims and not terms and await self._is_written_with_others(writes, audit):
+            return []
         if self._owns(writes, terms):
             await write.commit(self._connection, writes, audit, claims, self.access, terms)
         else:
@@ -159,6 +172,11 @@ class Store:
                 await self._connection.execute(WIDEN)
                 await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
         return []
+
+    async def _is_written_with_others(self, writes: Sequence[Write], audit: Sequence[AuditRow]) -> bool:
+        if self._is_free and self._owns(writes, write.NOTHING) and may_gather(writes, audit):
+            return await self._stores.writes.write(writes[0], audit[0], self.access)
+        return False
 
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
@@ -226,6 +244,7 @@ class Stores(msgspec.Struct, frozen=True):
     clock: Clock
     cursor_key: bytes
     reads: ReadsTogether
+    writes: WritesTogether
     access: Access = NOBODY
     vault: Vault | None = None
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
@@ -259,7 +278,7 @@ class Stores(msgspec.Struct, frozen=True):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Store]:
         """A store for one attempt of one request; what was put into it is written by its `commit`."""
-        async with self.database.connection() as connection:
+        async with self.database.late_connection() as connection:
             yield Store(connection, self)
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:

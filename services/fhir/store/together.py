@@ -5,32 +5,36 @@ costs is mostly the message to PostgreSQL and back, two wake-ups of a process: a
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from services.fhir.access.access import Access
 from services.fhir.store import read
+from services.fhir.store.read import Writable
 from services.fhir.store.rows import Stored
 from services.kit.database import Database
 
 MOST: Final = 100
-_ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Asked(msgspec.Struct, frozen=True):
     id: str
     access: Access
-    found: "asyncio.Future[Stored | None]"
+    found: "asyncio.Future[Any]"
 
 
-_Kind = tuple[str, Access]
+class _Kind(msgspec.Struct, frozen=True):
+    type: str
+    access: Access
+    to_write: bool = False
 
 
 class ReadsTogether:
-    """One per process. `read` gives what `read.current` gives; `DatabaseUnavailable` when the database is away."""
+    """One per process. `DatabaseUnavailable` when the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,8 +42,18 @@ class ReadsTogether:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, resource_type: str, resource_id: str, access: Access) -> Stored | None:
-        found: asyncio.Future[Stored | None] = asyncio.get_running_loop().create_future()
-        kind = resource_type, msgspec.structs.replace(access, at=_ANY_TIME)
+        """What `read.current` gives."""
+        found: Stored | None = await self._ask(resource_type, resource_id, access, to_write=False)
+        return found
+
+    async def to_write(self, resource_type: str, resource_id: str, access: Access) -> Writable:
+        """What `read.to_write` gives."""
+        found: Writable = await self._ask(resource_type, resource_id, access, to_write=True)
+        return found
+
+    async def _ask(self, resource_type: str, resource_id: str, access: Access, *, to_write: bool) -> Any:
+        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        kind = _Kind(resource_type, msgspec.structs.replace(access, at=ANY_TIME), to_write)
         gathering = self._asked.get(kind)
         if gathering is None:
             self._asked[kind] = [_Asked(resource_id, access, found)]
@@ -55,7 +69,7 @@ class ReadsTogether:
         while asked := self._asked[kind][:MOST]:
             self._asked[kind] = self._asked[kind][MOST:]
             try:
-                found = await self._fetch(kind[0], asked)
+                found = await self._fetch(kind, asked)
             except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must learn of it
                 for each in asked:
                     if not each.found.done():
@@ -66,11 +80,14 @@ class ReadsTogether:
                         each.found.set_result(found.get(each.id))
         del self._asked[kind]
 
-    async def _fetch(self, resource_type: str, asked: Sequence[_Asked]) -> dict[str, Stored | None]:
+    async def _fetch(self, kind: _Kind, asked: Sequence[_Asked]) -> Mapping[str, Any]:
         """A basis counts at the time of the last one who asked: all of them are still waiting for the answer."""
         access = asked[-1].access
         async with self._database.connection() as connection:
             if len(asked) == 1:
-                return {asked[0].id: await read.current(connection, resource_type, asked[0].id, access)}
+                one = read.to_write if kind.to_write else read.current
+                return {asked[0].id: await one(connection, kind.type, asked[0].id, access)}
             ids = list({each.id for each in asked})
-            return {stored.id: stored for stored in await read.many(connection, resource_type, ids, access)}
+            if kind.to_write:
+                return await read.many_to_write(connection, kind.type, ids, access)
+            return {stored.id: stored for stored in await read.many(connection, kind.type, ids, access)}
