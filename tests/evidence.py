@@ -18,6 +18,7 @@ import jiter
 import pytest
 
 from services.kit.logging import JsonLines
+from services.kit.peers import AsgiApp
 from tests.leaks import leaks
 
 VARIABLE: Final = "YIYANG_TEST_EVIDENCE"
@@ -67,6 +68,28 @@ def note_answer(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]
         for relation, url in _LINK.findall(body[:HEAD]):
             if relation != b"self" or method != "GET":
                 note("link", url.decode())
+
+
+def noted(app: AsgiApp) -> AsgiApp:
+    """The same app, whose answers are kept; what a browser is sent on with belongs to its own user, so no header of `/auth` is."""
+
+    async def outside(scope: Any, receive: Any, send: Any) -> None:
+        start: dict[str, Any] = {}
+        body = bytearray()
+
+        async def told(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            elif start and len(body) < HEAD:
+                body.extend(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, told)
+        if start:
+            headers = start["headers"] if scope["path"].startswith("/fhir") else ()
+            note_answer(scope["method"], start["status"], headers, bytes(body))
+
+    return outside
 
 
 def note_people(body: bytes) -> None:
@@ -122,8 +145,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 class _Notes(logging.Handler):
+    """As `configure` has it, libraries say warnings; and what the tests' own client says is no server's word."""
+
     def emit(self, record: logging.LogRecord) -> None:
-        note("log", f"{record.getMessage()} {JsonLines().format(record)}")
+        if record.name == "yiyang" or record.levelno >= logging.WARNING:
+            note("log", f"{record.getMessage()} {JsonLines().format(record)}")
 
 
 # ---- the plugin -----------------------------------------------------------------------------------------------------------

@@ -78,8 +78,7 @@ class Front:
         return create_app(self.settings, peers or Peers({"records": self.mirror}), self.database, self.clock)
 
     def connect(self, app: FastAPI) -> httpx.AsyncClient:
-        hooks = {"response": [_noted]}
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN, event_hooks=hooks)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(evidence.noted(app)), base_url=ORIGIN)
 
     async def register(self, keys: KeyPair, scopes: str = "system/*.cruds", name: str = "clinic-his") -> Client:
         return await self.clients.add(name, "clinic", scopes, keys.jwks)
@@ -101,11 +100,6 @@ class Front:
     async def __aexit__(self, *_: object) -> None:
         await self.http.aclose()
         await self.database.close()
-
-
-async def _noted(response: httpx.Response) -> None:
-    headers = response.headers.raw if response.request.url.path.startswith("/fhir") else []
-    evidence.note_answer(response.request.method, response.status_code, headers, await response.aread())
 
 
 @pytest.fixture(scope="session")
