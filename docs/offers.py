@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from services.fhir.operations import OPERATIONS, Operation
 from services.fhir.terminology.shipped import shipped_maps, shipped_system, shipped_systems
+from services.records.operations import OPERATIONS as RECORDS
+from services.referral.operations import OPERATIONS as REFERRAL
 
 _PLACES: Final = {"system": "", "type": "{type}/", "instance": "{type}/{id}/"}
 _OWN: Final = "https://yiyang.example/"
@@ -21,6 +23,7 @@ def operations(notice: str) -> str:
         "| Operation | Where | Changes | Scope |",
         "|---|---|---|---|",
         *(_operation(operation) for several in OPERATIONS.values() for operation in several),
+        *(_operation(operation) for operation in (*RECORDS, *REFERRAL)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -30,6 +33,7 @@ def _operation(operation: Operation) -> str:
     places = " · ".join(f"`{_PLACES[level]}${operation.name}`" for level in operation.levels)
     about = f" ({types})" if operation.levels != ("system",) else ""
     scope = f"`.{operation.letters}`" if operation.letters else ""
+    places += f" → {', '.join(operation.media)}" if operation.media else ""
     changes = "yes" if operation.affects_state else ""
     return f"| [${operation.name}]({operation.definition}) | {places}{about} | {changes} | {scope} |"
 

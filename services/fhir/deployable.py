@@ -22,7 +22,7 @@ from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
-from services.fhir.served import ServedType
+from services.fhir.served import Named, ServedType
 from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.cursors import link_keys
@@ -126,7 +126,7 @@ async def _lifespan(database: Database | None, *workers: Worker | Sealer | Reind
 
 
 def _add_operational_routes(app: FastAPI, service: Service, database: Database) -> None:
-    listed = msgspec.json.encode(list(service.served.values()))
+    listed = msgspec.json.encode([_announced(each, service) for each in service.served.values()])
 
     @app.get(SERVED, include_in_schema=False)
     async def served_types() -> Response:
@@ -145,6 +145,12 @@ def _add_operational_routes(app: FastAPI, service: Service, database: Database) 
         is_ready = await database.is_ready()
         response.status_code = 200 if is_ready else 503
         return {"ready": is_ready}
+
+
+def _announced(served: ServedType, service: Service) -> ServedType:
+    """With the service's own operations, so that any other can tell of them."""
+    own = (o for o in service.operations if o.is_for(served.type, "type") or o.is_for(served.type, "instance"))
+    return msgspec.structs.replace(served, operations=tuple(Named(o.name, o.definition) for o in own))
 
 
 async def _no_such_path(scope: Any, _receive: Any, send: Any) -> None:

@@ -1,6 +1,7 @@
 """Request headers that change an answer: http://hl7.org/fhir/R4/http.html#ops and https://www.rfc-editor.org/rfc/rfc9110"""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final, Literal
@@ -31,9 +32,7 @@ def etags(header: str) -> frozenset[str] | None:
 
 def check_accept(accept: str, query: str) -> None:
     """406 unless JSON may be answered; `_format` beats Accept: http://hl7.org/fhir/R4/http.html#parameters"""
-    wanted = accept
-    if "_format" in query:
-        wanted = next((v for k, v in parse_qsl(query) if k == "_format"), accept).replace(" ", "+")
+    wanted = _wanted(accept, query)
     if wanted in (FHIR_JSON, ""):
         return
     ranges = [
@@ -41,6 +40,40 @@ def check_accept(accept: str, query: str) -> None:
     ]
     if not any(r in JSON_TYPES or r in _ANY for r in ranges):
         raise not_acceptable(f"This server answers {FHIR_JSON} only", text=f"仅支持 {FHIR_JSON}")
+
+
+def media(accept: str, query: str, offered: Sequence[str]) -> str:
+    """Which of the media types the client likes best, the first where it does not mind; 406 where it takes none.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1; `_format` also takes the last part of a name, such as `pdf`.
+    """
+    wanted = _wanted(accept, query).lower()
+    likings = {kind: _liking(kind, wanted) for kind in offered}
+    best = max(offered, key=lambda kind: likings[kind])
+    if not likings[best]:
+        raise not_acceptable(f"This is answered as {' or '.join(offered)}", text=f"仅支持 {'、'.join(offered)}")
+    return best
+
+
+def _wanted(accept: str, query: str) -> str:
+    if "_format" in query:
+        return next((v for k, v in parse_qsl(query) if k == "_format"), accept).replace(" ", "+")
+    return accept
+
+
+def _liking(kind: str, accept: str) -> float:
+    """The weight of the most exact range that fits; without any preference everything is welcome."""
+    family, _, short = kind.partition("/")
+    fits = {kind: 3, short: 3, f"{family}/*": 2, "*/*": 1}
+    if not accept.strip():
+        return 1.0
+    found = [(0, 0.0)]
+    for part in accept.split(","):
+        name, _, parameters = part.replace(" ", "").partition(";")
+        if name in fits:
+            weight = re.search(r"(?:^|;)q=([01](?:\.\d{0,3})?)(?:;|$)", parameters)
+            found.append((fits[name], float(weight[1]) if weight else 1.0))
+    return max(found)[1]
 
 
 def check_content_type(content_type: str) -> None:

@@ -18,7 +18,7 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.parameters import searchable_parameters
 from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.targets import reference_targets
-from services.fhir.served import ServedType
+from services.fhir.served import Named, ServedType
 from services.fhir.service import Service
 from services.fhir.store.rows import instant
 from services.fhir.store.tables import stored_types
@@ -102,6 +102,7 @@ def _resource(served: ServedType) -> dict[str, Any]:
     references = [p.code for p in parameters if p.type == "reference"]
     updates = "update" in served.interactions
     profiles = profiles_of(served.type)
+    operations: tuple[Operation | Named, ...] = (*operations_of(served.type), *served.operations)
     return {
         "type": served.type,
         **({"supportedProfile": profiles} if profiles else {}),
@@ -121,7 +122,7 @@ def _resource(served: ServedType) -> dict[str, Any]:
         ],
         "searchRevInclude": ["*", *_referring(served.type)],
         "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],
-        "operation": [_operation(o) for o in operations_of(served.type)],
+        "operation": [_operation(o) for o in operations],
     }
 
 
@@ -136,5 +137,5 @@ def _referring(resource_type: str) -> tuple[str, ...]:
     )
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation | Named) -> dict[str, Any]:
     return {"name": operation.name, "definition": operation.definition}

@@ -100,4 +100,6 @@ def _invocations(path: str, served: Iterable[ServedType], service: Service) -> I
 def _invocation(operation: Operation, resource_type: str, method: str, path: str) -> Json:
     name = f"{method.lower()}_{operation.name.replace('-', '_')}"
     about = parts.operation(name, resource_type, path, tag=resource_type or SYSTEM, has_body=method == "POST")
+    if operation.media:
+        about["responses"] = parts.other_media(operation.media)
     return about | {"summary": f"${operation.name}", "externalDocs": {"url": operation.definition}}

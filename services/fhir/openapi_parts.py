@@ -112,6 +112,15 @@ def _responses(handler: str) -> Json:
     return {status: {"$ref": f"#/components/responses/{name}"} for status, name in named.items()}
 
 
+def other_media(kinds: Iterable[str]) -> Json:
+    """The answers of an operation that gives a page or a file."""
+    content = {kind: {"schema": {"type": "string"} if kind.startswith("text/") else {}} for kind in kinds}
+    return {
+        "200": {"description": "版面 · the page", "content": content},
+        "default": {"$ref": "#/components/responses/Outcome"},
+    }
+
+
 def _resource(description: str, **more: Any) -> Json:
     return {
         "description": description,

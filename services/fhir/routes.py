@@ -84,7 +84,7 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     (PREPARE, {"POST": answer_prepare}),
 )
 PUBLIC: Final = frozenset({capabilities})
-OTHER_MEDIA: Final = frozenset({job_file})  # what they answer is not FHIR JSON
+OTHER_MEDIA: Final = frozenset({job_file, invoke})  # what they answer is not always FHIR JSON; they look for themselves
 _CALLER: Final = HEADER.encode()
 _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 

@@ -24,6 +24,13 @@ EVERY: Final[tuple[Interaction, ...]] = (
 APPEND_ONLY: Final[tuple[Interaction, ...]] = ("create", "read", "vread", "search-type")
 
 
+class Named(msgspec.Struct, frozen=True):
+    """An operation as its deployable tells the others of it."""
+
+    name: str
+    definition: str
+
+
 class ServedType(msgspec.Struct, frozen=True):
     """One resource type and the interactions (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html) that its owner allows.
 
@@ -33,3 +40,5 @@ class ServedType(msgspec.Struct, frozen=True):
     type: str
     interactions: tuple[Interaction, ...] = EVERY
     governed: bool = False
+    operations: tuple[Named, ...] = ()
+    """Its owner's own, beside those of FHIR: filled in where the type is announced."""

@@ -1,5 +1,6 @@
 """From a path with a `$name` to the operation that it means: http://hl7.org/fhir/R4/operations.html#executing"""
 
+from services.fhir.headers import check_accept
 from services.fhir.operations import OPERATIONS, Level, Operation
 from services.fhir.outcomes import method_not_allowed, not_found
 from services.fhir.request import Answer, FhirRequest
@@ -8,6 +9,8 @@ from services.fhir.service import Service
 
 async def invoke(request: FhirRequest, service: Service) -> Answer:
     operation = _operation(request, service)
+    if not operation.media:
+        check_accept(request.header(b"accept"), request.query)
     if request.type:
         service.check(request.type, "read")
     if request.method not in operation.methods:

@@ -15,6 +15,7 @@ Handler = Callable[[FhirRequest, Service], Awaitable[Answer]]
 class Operation(msgspec.Struct, frozen=True):
     """One `$name`. `types` empty means every type; `letters` of `cruds` are what its caller needs on the type.
 
+    `media` are the types of its answer where that is no FHIR JSON; it looks itself which of them the client takes.
     What affects state is invoked by POST only, all else by GET too (http://hl7.org/fhir/R4/operations.html#executing).
     """
 
@@ -25,6 +26,7 @@ class Operation(msgspec.Struct, frozen=True):
     handler: Handler
     affects_state: bool = False
     letters: str = "r"
+    media: tuple[str, ...] = ()
 
     def is_for(self, resource_type: str, level: Level) -> bool:
         return level in self.levels and (level == "system" or not self.types or resource_type in self.types)

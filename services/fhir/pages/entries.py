@@ -1,0 +1,140 @@
+"""What a section of a document refers to, each resource in one line: http://hl7.org/fhir/R4/resourcelist.html
+
+What its author took back (`entered-in-error`) is not told.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.fhir.pages import values, words
+
+Json = dict[str, Any]
+Resolve = Callable[[Any], Json | None]
+
+WRONG: Final = "entered-in-error"
+_STATUS: Final = {
+    "inactive": "非活动", "resolved": "已愈", "remission": "缓解", "recurrence": "复发", "relapse": "复发",
+    "stopped": "已停用", "on-hold": "暂停", "completed": "已完成", "not-taken": "未服用", "intended": "拟用",
+    "preliminary": "初步", "registered": "未出结果", "partial": "部分结果", "cancelled": "已取消", "draft": "草稿",
+    "not-done": "未执行", "in-progress": "进行中", "refuted": "已排除", "unconfirmed": "未确认", "provisional": "暂定",
+    "differential": "鉴别", "amended": "已更正", "corrected": "已更正",
+}  # fmt: skip
+_CRITICAL: Final = {"high": "高风险", "low": "低风险", "unable-to-assess": ""}
+
+
+class Line(NamedTuple):
+    """`name` is what the resource is about, `detail` what it says of it."""
+
+    name: str
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        return "：".join(filter(None, self))
+
+
+def line(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line | None:
+    """None for what is not to be told, or says nothing."""
+    kind = resource.get("resourceType", "")
+    if WRONG in (resource.get("status"), *_codes(resource.get("verificationStatus"))):
+        return None
+    told = _LINES.get(kind, _other)(resource, resolve, zone)
+    return told if told.name or told.detail else None
+
+
+def _condition(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
+    onset = words.when(resource.get("onsetDateTime"), zone) or words.clean(resource.get("onsetString"))
+    status = [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
+    return Line(words.concept(resource.get("code")), _joined(f"{onset}起" if onset else "", *status))
+
+
+def _allergy(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
+    reactions = [words.concepts(r.get("manifestation", ())) for r in resource.get("reaction", ())]
+    status = [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
+    risk = _CRITICAL.get(resource.get("criticality", ""), "")
+    return Line(words.concept(resource.get("code")), _joined(*reactions, risk, *status))
+
+
+def _medication(resource: Json, resolve: Resolve, _: ZoneInfo) -> Line:
+    """A line of medication, however it is recorded."""
+    reference = resource.get("medicationReference")
+    there = resolve(reference) or {}
+    name = words.concept(resource.get("medicationCodeableConcept")) or words.concept(there.get("code"))
+    doses: Any = resource.get("dosage", resource.get("dosageInstruction", ()))
+    dosage = [_dosage(each) for each in (doses if isinstance(doses, list) else [doses])]
+    return Line(name or _display(reference), _joined(*dosage, _STATUS.get(resource.get("status", ""), "")))
+
+
+def _dosage(dosage: Json) -> str:
+    if text := words.clean(dosage.get("text")):
+        return text
+    rates = dosage.get("doseAndRate", ())
+    amounts = [words.quantity(r.get("doseQuantity")) or words.span(r.get("doseRange", {})) for r in rates]
+    given = words.quantity(dosage.get("dose"))
+    timing = words.concept(dosage.get("timing", {}).get("code"))
+    return " ".join(filter(None, (*amounts, given, timing, words.concept(dosage.get("route")))))
+
+
+def _observation(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
+    normal = values.reference_range(resource)
+    about = _joined(f"参考 {normal}" if normal else "", values.effective(resource, zone), _status(resource))
+    result = values.result(resource, zone)
+    return Line(words.concept(resource.get("code")), f"{result}（{about}）" if about and result else result or about)
+
+
+def _report(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line:
+    found = [r for each in resource.get("result", ()) if (r := resolve(each)) and r["resourceType"] == "Observation"]
+    told = "；".join(each.text for result in found if (each := line(result, resolve, zone)))
+    conclusion = words.clean(resource.get("conclusion")) or words.concepts(resource.get("conclusionCode", ()))
+    at = values.effective(resource, zone)
+    return Line(words.concept(resource.get("code")), _joined(conclusion, told, at, _status(resource)))
+
+
+def _procedure(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
+    at = values.value(resource, zone, "performed")
+    return Line(
+        words.concept(resource.get("code")), _joined(at, words.concept(resource.get("outcome")), _status(resource))
+    )
+
+
+def _encounter(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
+    name = words.concepts(resource.get("type", ())) or words.clean(resource.get("class", {}).get("display"))
+    return Line(name, words.period(resource.get("period"), zone))
+
+
+def _other(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
+    """Titles and descriptions are texts; what has neither is told by its code."""
+    texts = (words.clean(resource.get(name)) for name in ("title", "description", "name", "summary"))
+    name = next(filter(None, texts), "") or words.concept(resource.get("code")) or words.concept(resource.get("type"))
+    return Line(name, _joined(words.clean(resource.get("conclusion")), _status(resource)))
+
+
+_LINES: Final[Mapping[str, Callable[[Json, Resolve, ZoneInfo], Line]]] = {
+    "Condition": _condition,
+    "AllergyIntolerance": _allergy,
+    "MedicationStatement": _medication,
+    "MedicationRequest": _medication,
+    "MedicationAdministration": _medication,
+    "MedicationDispense": _medication,
+    "Observation": _observation,
+    "DiagnosticReport": _report,
+    "Procedure": _procedure,
+    "Encounter": _encounter,
+}
+
+
+def _codes(concept: Any) -> list[str]:
+    return [coding.get("code", "") for coding in (concept or {}).get("coding", ())]
+
+
+def _status(resource: Json) -> str:
+    return _STATUS.get(resource.get("status", ""), "") if resource.get("status") != "completed" else ""
+
+
+def _joined(*parts: str) -> str:
+    return "，".join(filter(None, parts))
+
+
+def _display(reference: Any) -> str:
+    return words.clean(reference.get("display")) if isinstance(reference, dict) else ""

@@ -1,0 +1,1 @@
+"""The national slip 双向转诊单 on paper: docs/glossary.md"""

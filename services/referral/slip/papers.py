@@ -1,0 +1,102 @@
+"""What a slip is filled in from, as far as its reader may read it now: http://hl7.org/fhir/R4/task.html
+
+The Task and its order, the package of documents, and who they name. A package that is out of reach makes the whole slip so: one
+without it would say of an elder that nothing is known.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import jiter
+import msgspec
+
+from services.fhir.access.grants import name_in
+from services.fhir.interactions.answers import unknown
+from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.pages.document import Document
+from services.fhir.request import FhirRequest
+from services.fhir.scopes import READ, permissions
+from services.fhir.service import Service
+from services.referral.codes import is_referral, outputs
+
+Json = dict[str, Any]
+
+MAX_NAMED: Final = 20
+
+
+class Papers(msgspec.Struct, frozen=True):
+    """`named` holds what was found of the resources that the others refer to, by `Type/id`."""
+
+    task: Json
+    order: Json
+    package: tuple[Document, ...]
+    named: dict[str, Json]
+
+    def find(self, reference: Any) -> Json:
+        """Of the package, as it was sent, else as it stands now; empty where there is none."""
+        for document in reversed(self.package):
+            if found := document.resolve(reference):
+                return found
+        return self.named.get(name_in(reference) or "", {})
+
+    @property
+    def note(self) -> Json:
+        return next((d.composition for d in reversed(self.package) if d.composition), {})
+
+
+async def papers(task: Json, request: FhirRequest, service: Service) -> Papers:
+    """404 where the caller may not read the order or the package, 403 where its scopes do not reach."""
+    if not is_referral(task):
+        raise unprocessable("Only a referral has a slip", text="仅转诊任务有转诊单", expression=("Task.code",))
+    allowed = permissions(request.caller.scopes)
+    for resource_type in ("ServiceRequest", "Bundle"):
+        if not allowed.allow(resource_type, READ):
+            raise forbidden(f"The token's scopes do not cover {resource_type}.{READ}", text="令牌权限不足")
+    order = await _needed(task.get("focus"), service)
+    bundles = [await _needed(each, service) for each in _package(task, order)]
+    package = tuple(Document(bundle, service.zone) for bundle in bundles)
+    made = Papers(task, order, package, {})
+    names = [n for r in _people(made) if (n := name_in(r)) and allowed.allow(n.partition("/")[0], READ)]
+    found = await asyncio.gather(*(_read(name, service) for name in [*dict.fromkeys(names)][:MAX_NAMED]))
+    return msgspec.structs.replace(made, named={f"{r['resourceType']}/{r['id']}": r for r in found if r})
+
+
+async def _needed(reference: Any, service: Service) -> Json:
+    name = name_in(reference)
+    found = await _read(name, service) if name else None
+    if found is None:
+        raise unknown("Task")
+    return found
+
+
+async def _read(name: str, service: Service) -> Json | None:
+    stored = await service.stores.read(*name.split("/", 1))
+    if stored is None or stored.is_deleted:
+        return None
+    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
+    return body
+
+
+def _package(task: Json, order: Json) -> list[Json]:
+    """The documents in the order in which they were sent; what was added later stands last."""
+    given = [each.get("valueReference") for each in task.get("input", ())]
+    bundles = {
+        n: r for r in (*order.get("supportingInfo", ()), *given) if (n := name_in(r)) and n.startswith("Bundle/")
+    }
+    return list(bundles.values())
+
+
+def _people(papers: Papers) -> Iterator[Any]:
+    task, order, note = papers.task, papers.order, papers.note
+    yield from (
+        task.get("requester"),
+        task.get("owner"),
+        order.get("requester"),
+        task.get("for"),
+        order.get("encounter"),
+    )
+    yield from order.get("performer", ())
+    yield from (each.get("party") for each in note.get("attester", ()))
+    yield from note.get("author", ())
+    yield from (*outputs(task, "department"), *outputs(task, "physician"))

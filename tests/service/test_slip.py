@@ -1,0 +1,137 @@
+"""Task/$slip: the slip of a referral for who may read it now: docs/adr/0029"""
+
+import io
+from typing import Any
+from uuid import uuid4
+
+import pypdf
+import pytest
+
+from tests import slips
+from tests.builders import coded, create, transaction, urn
+from tests.house import Fhir
+from tests.matchers import assert_outcome
+
+Json = dict[str, Any]
+
+HTML = "text/html; charset=utf-8"
+
+
+@pytest.fixture
+def clinic(fhir: Fhir) -> Fhir:
+    return Fhir(fhir.peers, fhir.caller, introduces=False).as_(organization=f"slip-clinic-{uuid4().hex[:6]}")
+
+
+@pytest.fixture
+def hospital(clinic: Fhir) -> Fhir:
+    return clinic.as_(organization=f"slip-hospital-{uuid4().hex[:6]}")
+
+
+def institution(fhir: Fhir) -> Json:
+    return {"reference": f"Organization/{fhir.caller.organization}"}
+
+
+async def refer(clinic: Fhir, hospital: Fhir, direction: str = "up", text: str = "心力衰竭？") -> str:
+    """A referral with its package, as its Task."""
+    elder = await clinic.created(slips.elder(id=None))
+    patient = f"Patient/{elder['id']}"
+    package = slips.package(slips.section("11450-4", "初步印象", f"<p>{text}</p>"), patient=patient, others=(elder,))
+    where, order = urn(), urn()
+    sent = [{"type": coded(f"{slips.SYSTEM}/referral-input", "package"), "valueReference": {"reference": where}}]
+    request = slips.order(direction, patient=patient, supportingInfo=[{"reference": where}])
+    task = slips.task(
+        "submitted",
+        order,
+        requester=institution(clinic),
+        owner=institution(hospital),
+        **{"input": sent, "for": {"reference": patient}},
+    )
+    made = await clinic.post("/", transaction(create(package, where), create(request, order), create(task)))
+    assert made.status_code == 200, made.text
+    name: str = made.json()["entry"][-1]["response"]["location"].partition("/_history")[0]
+    return name
+
+
+async def test_both_sides_have_the_slip_on_paper(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    for side in (clinic, hospital):
+        answer = await side.get(f"/{task}/$slip")
+        assert answer.status_code == 200, answer.content
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.headers["content-disposition"].startswith('inline; filename="slip-')
+        assert answer.headers["cache-control"] == "private, no-store"
+        told = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages)
+        assert "双向转诊（转出）单" in told
+        assert "王秀英" in told
+        assert "心力衰竭？" in told
+        assert "不作为就诊凭证" not in told
+
+
+async def test_the_client_says_in_which_form(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    page = await clinic.get(f"/{task}/$slip?_format=text/html")
+    assert page.headers["content-type"] == HTML
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert (await clinic.get(f"/{task}/$slip", accept="text/html")).text.startswith("<!DOCTYPE html>")
+    assert (await clinic.get(f"/{task}/$slip?_format=pdf")).content.startswith(b"%PDF-")
+    assert_outcome(await clinic.get(f"/{task}/$slip?_format=json"), 406, "not-supported")
+    assert_outcome(await clinic.get(f"/{task}/$slip", accept="application/fhir+json"), 406, "not-supported")
+    assert_outcome(await clinic.get(f"/{task}/$slip?color=red"), 400, "not-supported")
+
+
+async def test_other_operations_still_answer_json_only(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    assert_outcome(await clinic.get(f"/{task}/$meta?_format=text/html"), 406, "not-supported")
+
+
+async def test_the_way_back_has_a_form_of_its_own(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(hospital, clinic, "down")
+    assert "双向转诊（回转）单" in (await clinic.get(f"/{task}/$slip?_format=html")).text
+
+
+async def test_nobody_else_learns_that_there_is_one(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    stranger = clinic.as_(organization="slip-stranger")
+    assert_outcome(await stranger.get(f"/{task}/$slip"), 404, "not-found")
+    assert_outcome(await clinic.get("/Task/no-such-task/$slip"), 404, "not-found")
+
+
+async def test_scopes_have_to_reach_what_it_is_made_of(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    narrow = clinic.as_(scopes=("system/Task.rs", "system/ServiceRequest.rs"))
+    assert_outcome(await narrow.get(f"/{task}/$slip"), 403, "forbidden")
+
+
+async def test_a_task_that_is_no_referral_has_none(clinic: Fhir) -> None:
+    task = await clinic.created({"resourceType": "Task", "status": "requested", "intent": "order"})
+    assert_outcome(await clinic.get(f"/Task/{task['id']}/$slip"), 422, "processing", "Task.code")
+
+
+async def test_a_package_out_of_reach_makes_no_empty_slip(clinic: Fhir, hospital: Fhir) -> None:
+    """Once it has said no, the hospital still sees its Task, and the package no more."""
+    task = await refer(clinic, hospital)
+    current = (await hospital.get(f"/{task}")).json()
+    changed = current | {"status": "rejected", "businessStatus": coded(f"{slips.SYSTEM}/referral-business-status", "rejected"),
+                         "statusReason": {"text": "无床位"}}  # fmt: skip
+    assert (await hospital.put(f"/{task}", changed)).status_code == 200
+    assert (await hospital.get(f"/{task}")).status_code == 200
+    assert_outcome(await hospital.get(f"/{task}/$slip"), 404, "not-found")
+    assert "不作为就诊凭证" in (await clinic.get(f"/{task}/$slip?_format=html")).text
+
+
+async def test_the_patient_learns_who_printed_it(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    await hospital.get(f"/{task}/$slip")
+    patient = (await clinic.get(f"/{task}")).json()["for"]["reference"]
+    person = clinic.as_(practitioner=patient, organization="portal", purpose="PATRQT")
+    newest = (await person.get(f"/{patient}/$disclosures")).json()["entry"]
+    events = [entry["resource"] for entry in newest if entry["resource"]["subtype"][0]["code"] == "operation"]
+    told = [e for e in events if {"reference": task} in [entity.get("what") for entity in e["entity"]]]
+    assert [institution(hospital) in [agent.get("who") for agent in e["agent"]] for e in told] == [True]
+
+
+async def test_what_the_sender_wrote_cannot_act(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital, text="&lt;script&gt;alert(1)&lt;/script&gt;")
+    page = (await hospital.get(f"/{task}/$slip?_format=html")).text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script" not in page
