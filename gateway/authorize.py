@@ -44,6 +44,8 @@ OPERATIONS: Mapping[str, str] = {
     "$meta-add": UPDATE,
     "$meta-delete": UPDATE,
     "$register": CREATE,
+    "$replay": UPDATE,
+    "$rotate-secret": UPDATE,
     # Which types the scopes cover is looked at where these are carried out.
     "$export": "",
     "$import": "",

@@ -62,6 +62,12 @@ _BY_INVARIANT: Final[Mapping[str, Json]] = {
         "type": "Basic",
         "differential": {"element": [{"id": "Basic", "path": "Basic"}]},
     },
+    "Subscription": {"status": "requested", "criteria": "Basic?code=a-code"},
+    "Subscription.channel": {
+        "type": "rest-hook",
+        "endpoint": "https://his.example.org/notifications",
+        "payload": "application/fhir+json",
+    },
     "TerminologyCapabilities": {"kind": "requirements", "description": "王秀英"},  # tcp-2, tcp-4
 }
 _NOT_CONTENT: Final = frozenset({"id", "extension", "modifierExtension"})

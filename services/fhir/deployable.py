@@ -30,9 +30,12 @@ from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
 from services.fhir.store.writes_together import WritesTogether
+from services.fhir.subscriptions.notifier import Notifier
+from services.fhir.subscriptions.pace import Pace
 from services.kit.clock import SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
+from services.kit.outbound import Outbound
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.kit.straight import StraightApp
@@ -70,9 +73,13 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
+    notifier = Notifier(service, own_peers.bell, _pace(settings)) if "Subscription" in service.served else None
+    app.state.notifier = notifier
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
-    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, worker, sealer, reindexer)
+    app.router.lifespan_context = lambda _: _lifespan(
+        None if database else own_database, worker, sealer, reindexer, notifier
+    )
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
     app.go_straight("/fhir", Router(routes=routes, redirect_slashes=False, default=_no_such_path))
@@ -92,7 +99,9 @@ def _service(
     clock = SystemClock()
     owned = frozenset(s.type for s in served)
     reads, writes, links = ReadsTogether(database), WritesTogether(database), link_keys(key)
-    stores = Stores(database, owned, AuditLog(database), clock, links, reads, writes, vault=vault_of(settings))
+    stores = Stores(
+        database, owned, AuditLog(database), clock, links, reads, writes, vault=vault_of(settings), bell=peers.bell
+    )
     return Service(
         name=name,
         served={s.type: s for s in served},
@@ -105,6 +114,13 @@ def _service(
         max_entries=settings.max_entries,
         grace=timedelta(days=settings.grace_days),
         clearances=settings.clearances,
+        outbound=Outbound(settings.outbound_networks),
+    )
+
+
+def _pace(settings: ServiceSettings) -> Pace:
+    return Pace(
+        give_up=timedelta(hours=settings.notification_hours), keep=timedelta(days=settings.notification_keep_days)
     )
 
 
@@ -113,8 +129,10 @@ def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
 
 
 @asynccontextmanager
-async def _lifespan(database: Database | None, *workers: Worker | Sealer | Reindexer | None) -> AsyncIterator[None]:
-    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, each on the index of its types."""
+async def _lifespan(
+    database: Database | None, *workers: Worker | Sealer | Reindexer | Notifier | None
+) -> AsyncIterator[None]:
+    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, of Subscription on notifications, each on the index of its types."""
     working = [asyncio.create_task(each.forever()) for each in workers if each]
     yield
     for task in working:

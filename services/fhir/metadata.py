@@ -22,6 +22,7 @@ from services.fhir.served import Named, ServedType
 from services.fhir.service import Service
 from services.fhir.store.rows import instant
 from services.fhir.store.tables import stored_types
+from services.fhir.subscriptions.topics import ADVERTISED, TOPICS
 from services.fhir.validation.profiles.shipped import profiles_of
 
 _STATEMENT_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
@@ -104,6 +105,7 @@ def _resource(served: ServedType) -> dict[str, Any]:
     profiles = profiles_of(served.type)
     operations: tuple[Operation | Named, ...] = (*operations_of(served.type), *served.operations)
     return {
+        **({"extension": _topics()} if served.type == "Subscription" else {}),
         "type": served.type,
         **({"supportedProfile": profiles} if profiles else {}),
         "interaction": [{"code": code} for code in served.interactions],
@@ -124,6 +126,10 @@ def _resource(served: ServedType) -> dict[str, Any]:
         "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters],
         "operation": [_operation(o) for o in operations],
     }
+
+
+def _topics() -> list[dict[str, Any]]:
+    return [{"url": ADVERTISED, "valueCanonical": topic.url} for topic in TOPICS]
 
 
 @remembered

@@ -15,6 +15,7 @@ from services.fhir.served import Interaction, ServedType
 from services.fhir.store.store import Stores
 from services.kit.caller import NOBODY, Caller
 from services.kit.clock import Clock
+from services.kit.outbound import Outbound
 from services.kit.peers import Peers
 
 
@@ -42,6 +43,7 @@ class Service(msgspec.Struct, frozen=True):
     operations: tuple[Any, ...] = ()
     business: Business | None = None
     guarded: Guarded | None = None
+    outbound: Outbound = msgspec.field(default_factory=Outbound)
     caller: Caller = NOBODY
 
     def seen_by(self, caller: Caller) -> "Service":

@@ -69,6 +69,21 @@ class Outbound:
         """Raise OutboundRefusedError for an address that may not be called as it resolves now."""
         await self._resolve(check_url(url))
 
+    def check_written(self, url: str) -> None:
+        """Raise OutboundRefusedError for what may not be called whatever its name resolves to; a call still resolves it."""
+        parts = check_url(url)
+        host = parts.hostname or ""
+        try:
+            addresses = [ip_address(host)]
+        except ValueError:
+            if host == "localhost" or host.endswith(".localhost"):
+                addresses = [ip_address("127.0.0.1"), ip_address("::1")]
+            elif parts.scheme != "https" and not self._networks:
+                raise OutboundRefusedError(f"{host}: only https:// is called") from None
+            else:
+                return
+        self._check(parts, addresses)
+
     async def close(self) -> None:
         if self._client is not None:
             client, self._client = self._client, None
@@ -97,8 +112,12 @@ class Outbound:
 
     async def _resolve(self, parts: SplitResult) -> Address:
         """Return the address to call. One that is not public among several refuses them all."""
-        host = parts.hostname or ""
-        addresses = await _addresses(host, parts.port or _PORTS[parts.scheme])
+        addresses = await _addresses(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+        self._check(parts, addresses)
+        return addresses[0]
+
+    def _check(self, parts: SplitResult, addresses: Iterable[Address]) -> None:
+        host = parts.hostname
         for address in addresses:
             if any(address in network for network in self._networks):
                 continue
@@ -106,7 +125,6 @@ class Outbound:
                 raise OutboundRefusedError(f"{host}: only https:// is called")
             if not is_public(address):
                 raise OutboundRefusedError(f"{host}: not an address of the public network")
-        return addresses[0]
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Self
 
+from services.kit.bell import Bell
 from services.kit.directory import Directory
 from services.kit.transport import AsgiApp, Headers, InProcess, OverHttp, PeerAnswer, PeerUnavailable, Transport
 
@@ -20,6 +21,7 @@ class Peers:
             for service, where in peers.items()
         }
         self.directory = Directory(self._transports, self._ask)
+        self.bell = Bell()  # heard by all services of this process
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """What a service must be told: one frozen record per deployable, read once from `YIYANG_…` variables."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kit.caller import split_key
@@ -94,7 +95,24 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
             description='security labels that organizations may see, as JSON: {"wuhai-mental-hospital": ["V", "PSY"]}'
         ),
     ] = {}
+    outbound_networks: Annotated[
+        tuple[str, ...],
+        Field(
+            description='networks whose endpoints may be notified although they are not public, as JSON, ["10.1.0.0/16"]; also without TLS'
+        ),
+    ] = ()
+    notification_hours: Annotated[
+        int, Field(ge=1, le=720, description="how long a notification is tried before it is a dead letter")
+    ] = 96
+    notification_keep_days: Annotated[
+        int, Field(ge=1, le=3650, description="how long the events of subscriptions can be asked for and sent again")
+    ] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("outbound_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(network)) for network in value)
 
     @property
     def audit_secret(self) -> bytes:

@@ -97,6 +97,30 @@ async def test_a_url_that_leads_inside_is_refused_however_it_is_written(url: str
         await Outbound().get(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://localhost/",
+        "https://a.localhost/",
+        "https://10.1.2.3/",
+        "http://8.8.8.8/",
+        "http://a.example/",
+        "https://user@a.example/",
+    ],
+)
+def test_what_may_not_be_called_whatever_it_resolves_to_is_known_before_a_call(url: str) -> None:
+    with pytest.raises(OutboundRefusedError):
+        Outbound().check_written(url)
+
+
+@pytest.mark.parametrize("url", ["https://a.example/", "https://8.8.8.8/hook", "https://a.example:8443/?b=c"])
+def test_a_name_is_looked_at_only_when_it_is_called(url: str) -> None:
+    Outbound().check_written(url)
+
+
 async def test_a_name_is_refused_when_one_of_its_addresses_leads_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     _resolve(monkeypatch, ["8.8.8.8", "127.0.0.1"])
     with pytest.raises(OutboundRefusedError, match="not an address of the public network"):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from services.fhir.access.grants import Opens
 from services.fhir.body import stamp
 from services.fhir.interactions.draft import Draft, is_undecided
+from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.reach import decide as reach_of
 from services.fhir.outcomes import unprocessable
 from services.fhir.references import conditional, literal_references
@@ -16,6 +17,8 @@ from services.fhir.search.index import IndexRow, index
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored, Write
 from services.fhir.store.shards import new_id, shard_of
+from services.fhir.subscriptions.admission import admitted
+from services.kit.caller import Caller
 
 Json = dict[str, Any]
 
@@ -59,6 +62,9 @@ def _deletion(drafted: Draft, service: Service) -> Write:
 def _version(drafted: Draft, resource: Json, service: Service) -> Write:
     """A resource bound to a patient lies on the patient's shard and carries it in the id that the server assigns."""
     intent, body, current = drafted.intent, drafted.body, drafted.current
+    subscriber = _subscriber(intent, service)
+    if subscriber is not None:
+        body = admitted(body, resource, current, subscriber, service)
     now = _next_instant(service, current)
     if intent.type == "Patient":
         resource["id"] = intent.id or new_id(now)
@@ -90,7 +96,13 @@ def _version(drafted: Draft, resource: Json, service: Service) -> Write:
         identities=seen.identities,
         is_wider=seen.is_wider,
         by_platform=intent.by_platform,
+        subscriber=subscriber,
     )
+
+
+def _subscriber(intent: Intent, service: Service) -> Caller | None:
+    """Who is to be told from now on, where a client writes a Subscription."""
+    return service.caller if intent.type == "Subscription" and not service.stores.access.is_system else None
 
 
 def _next_instant(service: Service, current: Stored | None) -> datetime:

@@ -17,6 +17,11 @@ from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
 from services.fhir.operations.meta_delete import meta_delete
 from services.fhir.operations.operation import Handler, Level, Operation
+from services.fhir.operations.subscription_events import events
+from services.fhir.operations.subscription_replay import replay
+from services.fhir.operations.subscription_secret import rotate_secret
+from services.fhir.operations.subscription_status import subscription_status
+from services.fhir.operations.subscription_topics import topics
 from services.fhir.operations.translate import translate
 from services.fhir.operations.validate import validate_resource
 from services.fhir.operations.validate_code import validate_code
@@ -25,6 +30,7 @@ __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "syst
 
 _R4: Final = "http://hl7.org/fhir/OperationDefinition"
 _BULK: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+_BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription"
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
 # Where no letter is asked for, the operation itself looks which types the scopes cover.
@@ -41,6 +47,11 @@ _ALL: Final = (
     Operation("validate-code", f"{_R4}/ValueSet-validate-code",      ("type", "instance"),           ("ValueSet",),   validate_code),
     Operation("translate",     f"{_R4}/ConceptMap-translate",        ("type", "instance"),           ("ConceptMap",), translate),
     Operation("index-status",  f"{_OURS}/SearchParameter-index-status", ("instance",),               ("SearchParameter",), index_status),
+    Operation("status",        f"{_BACKPORT}-status",                ("type", "instance"),           ("Subscription",), subscription_status),
+    Operation("events",        f"{_BACKPORT}-events",                ("instance",),                  ("Subscription",), events),
+    Operation("topics",        f"{_OURS}/Subscription-topics",       ("type",),                      ("Subscription",), topics),
+    Operation("replay",        f"{_OURS}/Subscription-replay",       ("instance",),                  ("Subscription",), replay,        affects_state=True, letters="u"),
+    Operation("rotate-secret", f"{_OURS}/Subscription-rotate-secret", ("instance",),                 ("Subscription",), rotate_secret, affects_state=True, letters="u"),
     Operation("export",        f"{_BULK}/export",                    ("system",),                    (),              export,      letters=""),
     Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters=""),
     Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters=""),

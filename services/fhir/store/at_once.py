@@ -23,6 +23,7 @@ def is_plain(write: Write) -> bool:
         and not write.by_platform
         and not (write.client_assigned and write.version == 1)
         and not write.is_wider
+        and write.subscriber is None
         and (write.opens is None or opens_itself(write))
         and (write.identities is None or write.version == 1)
     )

@@ -5,7 +5,6 @@ A version's `at` is when it was prepared, and it may commit later than others of
 since, and a first page waits for the commits under way: whoever asks again from the instant of a page misses nothing (docs/adr/0013).
 """
 
-import asyncio
 from collections import defaultdict
 from datetime import datetime
 from typing import Any, Final
@@ -15,17 +14,12 @@ import msgspec
 from services.fhir.access.access import Access
 from services.fhir.outcomes import unavailable
 from services.fhir.store.access import Subject, visible
+from services.fhir.store.outbox import settled
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.statement import Sql
 
 _VERSION: Final = "id, shard, version, updated, method, body, patient"
 _SEEN_BY: Final = "author, patients, labels"
-# A writer holds its lock on the outbox from before it reads the clock for `written` until its commit is visible to all.
-_UNDER_WAY: Final = """
-SELECT statement_timestamp() AS asked, ARRAY(SELECT virtualtransaction FROM pg_locks
-  WHERE locktype = 'relation' AND relation = 'fhir.change'::regclass AND mode = 'RowExclusiveLock' AND granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()) AS writers"""
-_PAUSE: Final = 0.005
 _PAUSES: Final = 400
 
 
@@ -55,18 +49,10 @@ async def history(connection: Any, query: HistoryQuery, access: Access) -> Versi
 
 
 async def _settled(connection: Any, *, is_first: bool) -> datetime:
-    """Wait until every commit that was under way is there or undone; whatever is written later is `written` after this instant."""
-    record = await connection.fetchrow(_UNDER_WAY)
-    asked: datetime = record["asked"]
-    writers = set(record["writers"])
-    for _ in range(_PAUSES if is_first else 0):
-        if not writers:
-            break
-        await asyncio.sleep(_PAUSE)
-        writers &= set((await connection.fetchrow(_UNDER_WAY))["writers"])
-    if writers and is_first:
+    until = await settled(connection, _PAUSES if is_first else 0)
+    if until is None:
         raise unavailable("A long commit is under way; retry", headers={"Retry-After": "1"})
-    return asked
+    return until
 
 
 async def _of_instance(

@@ -18,7 +18,9 @@ WIDEN: Final = f"SET LOCAL ROLE {TRANSACTION}"
 _APPENDED: Final = ("history", "change", "audit")
 _KEPT: Final = ("unique_claim", "access_grant", "consent_rule", "supervision", "identity", "reindex", "hold", "timer")
 # What the owner of Patient and AuditEvent does beside its requests.
-_OF_RECORDS: Final = ("job", "job_part", "job_file", "registration_attempt")
+_OF_RECORDS: Final = (
+    "job", "job_part", "job_file", "registration_attempt", "outbox_reader", "subscriber", "subscription_event",
+)  # fmt: skip
 _CHAIN: Final = ("audit_block",)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from services.fhir import balp
 from services.fhir.access.grants import Opens
 from services.fhir.search.index import IndexRow
+from services.kit.caller import Caller
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
 
@@ -40,6 +41,7 @@ class Write(msgspec.Struct, frozen=True):
     moved_from: int | None = None
     by_platform: bool = False  # beside what the caller wrote: not limited by what the caller may
     is_rehearsed: bool = False  # nobody has decided on it, and it is never committed
+    subscriber: Caller | None = None  # of a Subscription that a client writes: who is to be told
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from services.fhir.store.terms import Terms, joined
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import Vault
 from services.fhir.store.writes_together import WritesTogether, may_gather
+from services.kit.bell import Bell
 from services.kit.clock import Clock
 from services.kit.database import Database, LateConnection
 
@@ -164,6 +165,7 @@ class Store:
         if not writes and not terms:
             return audit
         if not claims and not terms and await self._is_written_with_others(writes, audit):
+            self._stores.bell.ring()
             return []
         if self._owns(writes, terms):
             await write.commit(self._connection, writes, audit, claims, self.access, terms)
@@ -171,6 +173,7 @@ class Store:
             async with self._connection.transaction():
                 await self._connection.execute(WIDEN)
                 await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
+        self._stores.bell.ring()
         return []
 
     async def _is_written_with_others(self, writes: Sequence[Write], audit: Sequence[AuditRow]) -> bool:
@@ -184,7 +187,9 @@ class Store:
         async with self._connection.transaction():
             await self._widen(writes, terms)
             await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
-            return await look(self._inside())
+            result = await look(self._inside())
+        self._stores.bell.ring()
+        return result
 
     async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Let `look` read the tables with the writes in them, then undo the writes."""
@@ -249,6 +254,7 @@ class Stores(msgspec.Struct, frozen=True):
     vault: Vault | None = None
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     doors: WeakValueDictionary[str, asyncio.Lock] = msgspec.field(default_factory=WeakValueDictionary)
+    bell: Bell = msgspec.field(default_factory=Bell)
 
     def door(self, key: str) -> asyncio.Lock:
         """Who wants to claim the same passes one at a time in this process: the later find what the first one made."""

@@ -145,6 +145,7 @@ change: Final = Table(
 )
 Index("change_at", change.c.at, change.c.type, change.c.id, change.c.version)
 Index("change_type_at", change.c.type, change.c.at, change.c.id, change.c.version)
+Index("change_written", change.c.written)
 
 audit: Final = Table(
     "audit",
@@ -400,3 +401,79 @@ timer: Final = Table(
     "`shard` is one of 16, from the hash of the holder.",
 )
 Index("timer_ready", timer.c.service, timer.c.ready, timer.c.shard)
+
+outbox_reader: Final = Table(
+    "outbox_reader",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("written", _INSTANT, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", _BYTEWISE, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", "shard", name="outbox_reader_pkey"),
+    comment="Up to which row of `change` its readers have read; the row of a reader is locked while one process reads on. On shard 0.",
+)
+
+subscriber: Final = Table(
+    "subscriber",
+    metadata,
+    Column("id", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("activated", Boolean, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("failing", _INSTANT),
+    Column("gate", _INSTANT),
+    Column("due", _INSTANT),
+    Column("worker", Text),
+    Column("lease", _INSTANT),
+    Column("sent", _INSTANT),
+    PrimaryKeyConstraint("id", "shard", name="subscriber_pkey"),
+    comment="One row per Subscription: for whom it is, how many events it has, and who is sending. `version` is that of the Subscription "
+    "which counts; `turn` grows with each work that is added; no call is made before `gate`. `shard` is the Subscription's.",
+)
+Index("subscriber_due", subscriber.c.due, postgresql_where=text("due IS NOT NULL"))
+
+subscription_event: Final = Table(
+    "subscription_event",
+    metadata,
+    Column("subscription", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", _BYTEWISE, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("at", _INSTANT, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("patient", _BYTEWISE),
+    Column("state", Text, nullable=False),
+    Column("created", _INSTANT, nullable=False),
+    Column("due", _INSTANT, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("sent", _INSTANT),
+    PrimaryKeyConstraint("subscription", "number", "shard", name="subscription_event_pkey"),
+    comment="What happened for each subscription, numbered without a gap: pending, delivered, dead or withheld. `shard` is the Subscription's.",
+)
+_PENDING: Final = text("state = 'pending'")
+Index(
+    "subscription_event_pending",
+    subscription_event.c.subscription,
+    subscription_event.c.shard,
+    subscription_event.c.number,
+    postgresql_where=_PENDING,
+)
+Index(
+    "subscription_event_focus",
+    subscription_event.c.subscription,
+    subscription_event.c.shard,
+    subscription_event.c.type,
+    subscription_event.c.id,
+    subscription_event.c.number,
+    postgresql_where=_PENDING,
+)
+Index("subscription_event_created", subscription_event.c.created, postgresql_using="brin")

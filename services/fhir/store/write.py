@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.fhir.access.access import Access
-from services.fhir.store import grants, holds, rests, timers
+from services.fhir.store import grants, holds, rests, subscribers, timers
 from services.fhir.store.at_once import brings_more, is_plain, write_at_once
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
@@ -91,6 +91,7 @@ async def write_inside(
             await _run(connection, statement, ())
         await grants.write_access(connection, writes, access)
         await _set_timers(connection, terms)
+        await subscribers.write(connection, writes)
         if audit:
             await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
     except CONFLICTS as error:

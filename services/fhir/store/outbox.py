@@ -1,0 +1,107 @@
+"""The outbox as a stream: every committed version once, in the order in which it was written (docs/adr/0013, docs/adr/0030).
+
+A version is `written` before its commit is visible, so a reader goes on only up to an instant before which every writer has ended. A later
+version of a resource is written after the earlier one was committed: the order per resource is that of its versions.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+# A writer holds its lock on the outbox from before it reads the clock for `written` until its commit is visible to all.
+_UNDER_WAY: Final = """
+SELECT statement_timestamp() AS asked, ARRAY(SELECT virtualtransaction FROM pg_locks
+  WHERE locktype = 'relation' AND relation = 'fhir.change'::regclass AND mode = 'RowExclusiveLock' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()) AS writers"""
+PAUSE: Final = 0.005
+BATCH: Final = 500
+# Where nothing but the position is written: after a crash the same is read again, with the same result.
+MAY_BE_FORGOTTEN: Final = "SET LOCAL synchronous_commit = off"
+_POSITION: Final = "SELECT written, type, id, version FROM fhir.outbox_reader WHERE name = $1 AND shard = 0"
+_KEY: Final = "(written, type, id, version)"
+_BEGINNING: Final = (datetime(1970, 1, 1, tzinfo=UTC), "", "", 0)
+
+Position = tuple[datetime, str, str, int]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One committed version."""
+
+    shard: int
+    type: str
+    id: str
+    version: int
+    at: datetime
+    method: str
+    patient: str | None
+    written: datetime
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.type, self.id, self.version
+
+
+async def settled(connection: Any, pauses: int) -> datetime | None:
+    """Wait until every commit that was under way is there or undone: all that is written later is `written` after this instant.
+
+    None when one of them was still under way after so many pauses.
+    """
+    record = await connection.fetchrow(_UNDER_WAY)
+    asked: datetime = record["asked"]
+    writers = set(record["writers"])
+    for _ in range(pauses):
+        if not writers:
+            break
+        await asyncio.sleep(PAUSE)
+        writers &= set((await connection.fetchrow(_UNDER_WAY))["writers"])
+    return None if writers and pauses else asked
+
+
+async def has_news(connection: Any, reader: str) -> bool:
+    """Whether something was committed that the reader has not read."""
+    position = await _position(connection, reader)
+    sql = f"SELECT EXISTS (SELECT FROM fhir.change WHERE written >= $1 AND {_KEY} > ($1, $2, $3, $4))"
+    return bool(await connection.fetchval(sql, *position))
+
+
+async def read_on(connection: Any, reader: str, until: datetime) -> list[Change] | None:
+    """The next changes before `until`, in a transaction that has the reader for itself; None while another one reads."""
+    sql = "INSERT INTO fhir.outbox_reader (name, shard, written, type, id, version) VALUES ($1, 0, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+    position = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
+    if position is None:
+        await connection.execute(sql, reader, *_BEGINNING)  # does nothing where it is only locked
+        position = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
+    if position is None:
+        return None
+    text = f"""SELECT shard, type, id, version, at, method, patient, written FROM fhir.change
+    WHERE written >= $1 AND written < $5 AND {_KEY} > ($1, $2, $3, $4) ORDER BY written, type, id, version LIMIT {BATCH}"""
+    return [Change(**record) for record in await connection.fetch(text, *position, until)]
+
+
+async def advance(connection: Any, reader: str, last: Change) -> None:
+    sql = "UPDATE fhir.outbox_reader SET written = $2, type = $3, id = $4, version = $5 WHERE name = $1 AND shard = 0"
+    await connection.execute(sql, reader, last.written, last.type, last.id, last.version)
+
+
+async def bodies(connection: Any, keys: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], str | None]:
+    """The text of each version by (type, id, version), None for a deletion; a version that is gone is not there."""
+    by_type: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for resource_type, resource_id, version in keys:
+        by_type[resource_type].append((resource_id, version))
+    found: dict[tuple[str, str, int], str | None] = {}
+    for resource_type, wanted in by_type.items():
+        sql = f"""WITH w AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (id, version))
+        SELECT t.id, t.version, t.body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version)
+        UNION ALL SELECT h.id, h.version, h.body FROM w JOIN fhir.history h ON h.type = $3 AND h.id = w.id AND h.version = w.version"""
+        records = await connection.fetch(sql, [i for i, _ in wanted], [v for _, v in wanted], resource_type)
+        found |= {(resource_type, r["id"], r["version"]): r["body"] for r in records}
+    return found
+
+
+async def _position(connection: Any, reader: str) -> Position:
+    record = await connection.fetchrow(_POSITION, reader)
+    return tuple(record) if record else _BEGINNING
