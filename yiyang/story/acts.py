@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import downward, packages, registration, terms, upward
+from yiyang.story import downward, packages, registration, slip, terms, upward
 from yiyang.story.cast import Cast, Order
 from yiyang.story.elder import Elder, made_up_elder
 from yiyang.story.elements import Calendar
@@ -22,9 +22,11 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     await registration.register(stage, cast.clinic, elder, patient, calendar)
     up = await upward.refer(stage, cast.clinic, patient, calendar, now)
     encounter = await upward.admit(stage, cast.hospital, patient, up, calendar)
+    await slip.print_slip(stage, cast.hospital, up)
     down = await downward.refer_back(stage, cast.hospital, patient, encounter, up, now)
     plan = await downward.bring_home(stage, cast.home, patient, down, calendar)
     await downward.close(stage, cast, up, down, calendar)
+    await slip.print_copy(stage, cast.home, down)
     await read_back(stage, cast, patient, plan, up)
     await be_refused(stage, cast.supervisor, patient)
 

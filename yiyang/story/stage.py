@@ -102,6 +102,10 @@ class Player:
     async def get(self, path: str, says: str, expect: int = 200) -> Json:
         return _body(await self._send("GET", path, says, expect))
 
+    async def page(self, path: str, media: str, says: str) -> bytes:
+        """What is no FHIR JSON, as it came."""
+        return (await self._send("GET", path, says, 200, headers={"accept": media})).content
+
     async def post(self, path: str, resource: Json, says: str, expect: int = 201) -> Json:
         return _body(await self._send("POST", path, says, expect, resource))
 
