@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.fhir.subscriptions.channel import SECRET as SECRET_EXTENSION
 from services.fhir.validation import validate
 from tests.builders import care_plan, create, observation, patient, task, transaction
 from tests.house import Json, Response
@@ -12,6 +13,7 @@ from tests.matchers import assert_outcome
 from tests.receiver import SECRET, Receiver, receiving
 from tests.subscriptions import TOPIC, Post, post_of, subscription
 
+NOTHING: Json = {"extension": [{"url": "http://example.org/why", "valueString": "没有值"}]}
 REFERRAL: Json = {"coding": [{"system": "https://yiyang.example/fhir/CodeSystem/task-code", "code": "referral"}]}
 
 
@@ -174,12 +176,14 @@ async def test_a_subscription_ends_when_it_says(post: Post, receiver: Receiver) 
         ({"criteria": "Task?owner.name=a"}, "Subscription.criteria"),
         ({"criteria": "Task?modified=gt2024"}, "Subscription.criteria"),
         ({"criteria": "Patient?name=王"}, "Subscription.criteria"),
+        ({"criteria": None, "_criteria": NOTHING}, "Subscription.criteria"),
+        ({"status": None, "_status": NOTHING}, "Subscription.status"),
         ({"status": "active"}, "Subscription.status"),
         ({"status": "error"}, "Subscription.status"),
     ],
 )
 async def test_a_subscription_that_cannot_be_served_is_refused(post: Post, changes: Json, element: str) -> None:
-    resource = subscription("https://his.example.org/hook") | changes
+    resource = {k: v for k, v in (subscription("https://his.example.org/hook") | changes).items() if v is not None}
     assert_refused(await post.post("/Subscription", resource), element)
 
 
@@ -194,7 +198,10 @@ async def test_a_topic_is_narrowed_only_by_its_own_filters(post: Post, text: str
     [
         ({"type": "email"}, "type"),
         ({"type": "websocket"}, "type"),
+        ({"type": None, "_type": NOTHING}, "type"),
         ({"endpoint": None}, "endpoint"),
+        ({"header": [None], "_header": [NOTHING]}, "header"),
+        ({"extension": [{"url": SECRET_EXTENSION, "valueInteger": 1}]}, "extension"),
         ({"endpoint": "https://10.0.0.1/hook"}, "endpoint"),
         ({"endpoint": "https://[::1]/hook"}, "endpoint"),
         ({"endpoint": "https://169.254.169.254/latest"}, "endpoint"),

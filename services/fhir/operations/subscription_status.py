@@ -14,6 +14,7 @@ from services.fhir.store import subscribers
 from services.fhir.store.rows import Stored
 from services.fhir.store.subscribers import Subscriber
 from services.fhir.subscriptions.notification import Status, status_parameters
+from services.fhir.subscriptions.topics import BY_URL
 
 Json = dict[str, Any]
 
@@ -49,12 +50,14 @@ async def subscription(request: FhirRequest, service: Service) -> Stored:
 
 
 def stands(stored: Stored, known: Subscriber | None) -> Status:
+    """What was stored before subscriptions were served may lack anything."""
     resource = _decode(stored.body or "{}")
+    topic = resource.get("criteria", "").partition("|")[0]
     return Status(
         stored.id,
-        resource["status"],
+        resource.get("status", "error"),
         known.events if known else 0,
-        resource["criteria"] if "?" not in resource["criteria"] else None,
+        topic if topic in BY_URL else None,
         resource.get("error"),
     )
 

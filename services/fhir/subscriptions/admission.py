@@ -64,7 +64,7 @@ def _check_status(wanted: Wanted, before: Json | None) -> None:
     """Only a handshake makes a subscription active, with the very endpoint that took part in it."""
     if wanted.status in _ASKED:
         return
-    if before is None or wanted.status != before["status"]:
+    if before is None or wanted.status != before.get("status"):
         raise _not_asked("A subscription begins as requested, and the server makes it active")
     reached = read_channel(before["channel"])
     if (reached.endpoint, reached.headers) != (wanted.channel.endpoint, wanted.channel.headers):

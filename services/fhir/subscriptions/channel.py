@@ -51,7 +51,7 @@ class Channel(msgspec.Struct, frozen=True):
 
 def read_channel(channel: Json) -> Channel:
     """422 for what this server does not send."""
-    if channel["type"] != "rest-hook":
+    if channel.get("type") != "rest-hook":
         raise refused("type", "only rest-hook channels are served", "仅支持 rest-hook 通道")
     if "endpoint" not in channel:
         raise refused("endpoint", "a rest-hook needs an endpoint", "缺少接收地址")
@@ -64,7 +64,7 @@ def read_channel(channel: Json) -> Channel:
         channel["endpoint"],
         _content(channel),
         tuple(map(_header, _headers(channel))),
-        extension(channel, SECRET),
+        _secret(channel),
         heartbeat,
         _whole(channel, "timeout") or None,
         min(_whole(channel, "max-count") or MOST_EVENTS, MOST_EVENTS),
@@ -92,16 +92,16 @@ def _content(channel: Json) -> Content:
     return "empty" if content == "empty" else "id-only"
 
 
-def _headers(channel: Json) -> list[str]:
-    headers: list[str] = channel.get("header", [])
+def _headers(channel: Json) -> list[str | None]:
+    headers: list[str | None] = channel.get("header", [])
     if len(headers) > _MOST_HEADERS:
         raise refused("header", f"more than {_MOST_HEADERS} headers", "请求头过多")
     return headers
 
 
-def _header(text: str) -> tuple[str, str]:
+def _header(text: str | None) -> tuple[str, str]:
     """A header that would change how the request is read is none of the client's."""
-    found = _HEADER.fullmatch(text)
+    found = _HEADER.fullmatch(text or "")
     if found is None or found[1].lower() in _OURS or found[1].lower().startswith(_OURS_START):
         raise refused(
             "header",
@@ -109,6 +109,13 @@ def _header(text: str) -> tuple[str, str]:
             "请求头格式有误或不可自定义",
         )
     return found[1], found[2]
+
+
+def _secret(channel: Json) -> str | None:
+    secret = extension(channel, SECRET)
+    if secret is not None and not isinstance(secret, str):
+        raise refused("extension", "a secret is a string", "密钥应为字符串")
+    return secret
 
 
 def _whole(channel: Json, name: str) -> int | None:

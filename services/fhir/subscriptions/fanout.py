@@ -60,7 +60,7 @@ class Fanout:
         if found is None or change.version <= found.version:
             return
         body = (await outbox.bodies(connection, [change.key])).get(change.key)
-        told, anew = _standing(found, parsed(body)["status"] if body else "off", change.version)
+        told, anew = _standing(found, parsed(body).get("status", "error") if body else "off", change.version)
         await subscribers.tell(connection, told, anew=anew)
         if told.state == "off":
             await subscription_events.bury(connection, told, timedelta(0))

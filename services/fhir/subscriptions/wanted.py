@@ -41,7 +41,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def read_wanted(resource: Json, reading: Reading) -> Wanted:
     """422 for what this server does not do, at the element that asks for it."""
-    criteria = resource["criteria"]
+    criteria, status = resource.get("criteria", ""), resource.get("status")
+    if status is None:
+        raise unprocessable(
+            "a subscription has a status", code="required", text="缺少状态", expression=("Subscription.status",)
+        )
     filters = _filters(resource.get("_criteria", {}))
     if "?" in criteria and not criteria.startswith(("http://", "https://")):
         topic, filters = ANY_RESOURCE, [criteria, *filters]
@@ -55,7 +59,7 @@ def read_wanted(resource: Json, reading: Reading) -> Wanted:
             expression=(_CRITERIA,),
         )
     return Wanted(
-        resource["status"],
+        status,
         topic,
         trigger_tests(topic, reading),
         read_filters(filters, topic, reading, _CRITERIA),
