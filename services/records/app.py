@@ -6,6 +6,8 @@ from services.fhir.deployable import create_service
 from services.kit.database import Database
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
+from services.records.business import business
+from services.records.identifiers import ADVICE
 from services.records.operations import OPERATIONS
 from services.records.resources import SERVED
 from services.records.rules import OPENINGS
@@ -13,5 +15,13 @@ from services.records.rules import OPENINGS
 
 def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
     return create_service(
-        "records", SERVED, settings, openings=OPENINGS, operations=OPERATIONS, database=database, peers=peers
+        "records",
+        SERVED,
+        settings,
+        openings=OPENINGS,
+        operations=OPERATIONS,
+        business=business,
+        advice=ADVICE,
+        database=database,
+        peers=peers,
     )
