@@ -25,8 +25,10 @@ __all__ = [
     "Guarded",
     "Hold",
     "Intent",
+    "Json",
     "OnTimer",
     "RefusedChange",
+    "Reserved",
     "Timer",
     "changed",
     "created",
@@ -106,6 +108,9 @@ Business = Callable[[Sequence[Change], Mapping[str, Json], Context], Awaitable[D
 
 Guarded = Callable[[str, Json], bool]
 """(type, what is there) → is an update or a patch refused with 428 that says no version (If-Match)?"""
+
+Reserved = Mapping[str, Callable[[Json], bool]]
+"""By type: is this resource the platform's alone to write, change and delete?"""
 
 OnTimer = Callable[[str, str, Context], Awaitable[Sequence[Intent]]]
 """(holder, act, context) → what the platform writes when a timer is due, of own types; nothing, and the timer is gone."""

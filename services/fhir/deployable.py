@@ -16,14 +16,14 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
-from services.fhir.business import Business, Guarded
+from services.fhir.business import Business, Guarded, Reserved
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
 from services.fhir.served import Named, ServedType
-from services.fhir.service import Advice, Service
+from services.fhir.service import Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.cursors import link_keys
 from services.fhir.store.store import Stores
@@ -52,13 +52,13 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     operations: Sequence[Operation] = (),
     business: Business | None = None,
     guarded: Guarded | None = None,
-    advice: Mapping[str, Advice] = MappingProxyType({}),
+    reserved: Reserved = MappingProxyType({}),
     database: Database | None = None,
     peers: Peers | None = None,
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
-    `business` decides on what is governed, `guarded` which of it is changed only under If-Match, `advice` says what is odd and stored. `database` and `peers` come from the process that
+    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write. `database` and `peers` come from the process that
     holds several services; alone, a service opens its own.
     """
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
@@ -70,7 +70,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
         operations=tuple(operations),
         business=business,
         guarded=guarded,
-        advice=advice,
+        reserved=reserved,
     )
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker

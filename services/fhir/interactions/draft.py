@@ -59,6 +59,19 @@ def is_undecided(drafted: Draft, service: Service) -> bool:
     return service.governs(intent.type) and not intent.by_platform and not drafted.is_decided
 
 
+def check_reserved(drafted: Draft, service: Service) -> None:
+    """What follows from something else is written with it, and by nobody who asks for it."""
+    kind = drafted.intent.type
+    is_reserved = service.reserved.get(kind)
+    if is_reserved and any(each is not None and is_reserved(each) for each in (drafted.resource, drafted.before)):
+        raise unprocessable(
+            f"The platform itself writes this {kind}",
+            code="business-rule",
+            text="该资源由平台生成，不可自行写入或修改",
+            expression=(kind,),
+        )
+
+
 def rewritten(drafted: Draft, resource: Json, body: bytes) -> Draft:
     """The same with what the server says instead of the client; it is no more trusted."""
     validate(resource)

@@ -13,7 +13,7 @@ import msgspec
 
 from services.fhir.business import RefusedChange
 from services.fhir.interactions.decide import decide
-from services.fhir.interactions.draft import Draft, draft
+from services.fhir.interactions.draft import Draft, check_reserved, draft
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.version import version
 from services.fhir.outcomes import FhirError
@@ -109,9 +109,12 @@ async def _draft(number: int, intent: Intent, store: Store, service: Service) ->
     try:
         if intent.by_platform:
             return await draft(intent, store.as_platform(), service.as_platform())
-        return await draft(intent, store, service)
+        drafted = await draft(intent, store, service)
+        if drafted is not None:
+            check_reserved(drafted, service)
     except FhirError as error:
         raise RefusedChange(error, number) from error
+    return drafted
 
 
 def _version(number: int, drafted: Draft, service: Service) -> Write:

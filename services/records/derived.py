@@ -1,0 +1,24 @@
+"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md).
+
+An institution may say a level that it found by its own means; then it does not say that it was derived from a response here.
+"""
+
+from typing import Final
+
+from services.fhir.business import Json, Reserved
+
+OWN_SYSTEMS: Final = "https://yiyang.example/fhir/CodeSystem/"
+
+
+def _follows(observation: Json) -> bool:
+    """In one of the platform's own code systems, and derived from a QuestionnaireResponse."""
+    if "derivedFrom" not in observation:
+        return False
+    codings = observation["code"].get("coding", ())
+    return any(each.get("system", "").startswith(OWN_SYSTEMS) for each in codings) and any(
+        each.get("type") == "QuestionnaireResponse" or "QuestionnaireResponse/" in each.get("reference", "")
+        for each in observation["derivedFrom"]
+    )
+
+
+RESERVED: Final[Reserved] = {"Observation": _follows}
