@@ -2,8 +2,12 @@
 
 from fastapi import FastAPI
 
+from services.care.assessments.business import assessing
+from services.care.assessments.reserved import reserved
+from services.care.operations import operations
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
+from services.care.scoring.load import load_instruments
 from services.fhir.deployable import create_service
 from services.kit.database import Database
 from services.kit.peers import Peers
@@ -11,4 +15,15 @@ from services.kit.settings import ServiceSettings
 
 
 def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
-    return create_service("care", SERVED, settings, openings=OPENINGS, database=database, peers=peers)
+    instruments = load_instruments(settings.instruments)
+    return create_service(
+        "care",
+        SERVED,
+        settings,
+        openings=OPENINGS,
+        operations=operations(instruments),
+        business=assessing(instruments),
+        reserved=reserved(instruments),
+        database=database,
+        peers=peers,
+    )

@@ -10,7 +10,7 @@ SERVED: Final = (
     ServedType("Goal"),
     ServedType("EpisodeOfCare"),
     ServedType("Questionnaire"),
-    ServedType("QuestionnaireResponse"),
+    ServedType("QuestionnaireResponse", governed=True),
     ServedType("RiskAssessment"),
     ServedType("ClinicalImpression"),
     ServedType("Flag"),

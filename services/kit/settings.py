@@ -1,6 +1,7 @@
 """What a service must be told: one frozen record per deployable, read once from `YIYANG_…` variables."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -107,6 +108,10 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
     notification_keep_days: Annotated[
         int, Field(ge=1, le=3650, description="how long the events of subscriptions can be asked for and sent again")
     ] = 30
+    instruments: Annotated[
+        Path | None,
+        Field(description="folder of assessment instruments that come before the shipped ones: docs/instruments.md"),
+    ] = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("outbound_networks")

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.care.assessments.answers import answer_code
-from services.care.scoring.instrument import CANONICAL, Instrument, Named
+from services.care.scoring.instrument import CANONICAL, Instrument, Named, Option, Raised
 
 Json = dict[str, Any]
+
+CLAUSE: Final = Option(code="clause", zh="等级变更条款", en="Clause that changes the level")
+"""What a component of a final level says: a clause that fired."""
 
 
 def code_system(instrument: Instrument) -> Json:
@@ -60,7 +63,10 @@ def _words(instrument: Instrument) -> Iterator[tuple[str, Named, str]]:
     yield from ((score.code, score, sure) for score in instrument.scores)
     for rule in instrument.rules:
         yield rule_code(rule.version), rule, rule.confidence
-        yield from ((result.code, result, sure) for result in rule.results)
+        for result in rule.results:
+            yield result.code, result, sure
+            if isinstance(result, Raised):
+                yield CLAUSE.code, CLAUSE, sure
 
 
 def _concept(code: str, words: Named, confidence: str) -> Json:
