@@ -77,10 +77,13 @@ def test_a_pdf_holds_its_text_and_its_fonts() -> None:
     assert root["/MarkInfo"]["/Marked"], "tagged, for those who listen to it"
 
 
-def test_the_code_is_the_bare_address() -> None:
-    page = pypdfium2.PdfDocument(pdf(sheet(), AT))[0].render(scale=3, grayscale=True)
+@pytest.mark.parametrize(
+    "url", [URL, *(f"https://yiyang.example/fhir/Task/{n:036x}" for n in range(1, 2**142, 2**139))]
+)
+def test_the_code_is_the_bare_address(url: str) -> None:
+    page = pypdfium2.PdfDocument(pdf(sheet(url=url), AT))[0].render(scale=3, grayscale=True)
     dots = memoryview(page.buffer).cast("B")[: page.stride * page.height].cast("B", shape=[page.height, page.stride])
-    assert [found.text for found in zxingcpp.read_barcodes(dots)] == [URL]
+    assert [found.text for found in zxingcpp.read_barcodes(dots)] == [url]
 
 
 def test_a_long_text_flows_to_further_pages() -> None:

@@ -17,7 +17,7 @@ MISSING: Final = "（所引用的资料未附在文档中）"
 DEEPEST: Final = 8
 _EMPTY: Final = {
     "nilknown": "无（已询问）",
-    "notasked": "未询问",
+    "notasked": "未询问或未做",
     "withheld": "不便提供",
     "unavailable": "暂无资料",
     "notstarted": "尚未采集",
