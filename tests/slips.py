@@ -55,7 +55,7 @@ def package(*sections: Json, patient: str = PATIENT, others: tuple[Json, ...] = 
         "section": list(sections),
         "date": "2026-11-20T11:00:00+08:00",
     }
-    note = builders.composition(patient, DOCTOR["reference"], **(elements | changes))
+    note = builders.composition(patient, DOCTOR["reference"], **(elements | changes)) | {"author": [DOCTOR]}
     made = builders.document(note, *others)
     for entry in made["entry"][1:]:
         entry["fullUrl"] = f"http://127.0.0.1:8000/fhir/{entry['resource']['resourceType']}/{entry['resource']['id']}"

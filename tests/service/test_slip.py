@@ -135,3 +135,15 @@ async def test_what_the_sender_wrote_cannot_act(clinic: Fhir, hospital: Fhir) ->
     page = (await hospital.get(f"/{task}/$slip?_format=html")).text
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
+
+
+async def test_any_document_has_a_page(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    package = (await clinic.get(f"/{task}")).json()["input"][0]["valueReference"]["reference"]
+    shown = await hospital.get(f"/{package}/$page?_format=html")
+    assert shown.headers["content-type"] == HTML
+    assert "心力衰竭？" in shown.text
+    assert (await clinic.get(f"/{package}/$page")).content.startswith(b"%PDF-")
+    assert_outcome(await clinic.as_(organization="slip-stranger").get(f"/{package}/$page"), 404, "not-found")
+    bag = await clinic.created({"resourceType": "Bundle", "type": "collection"})
+    assert_outcome(await clinic.get(f"/Bundle/{bag['id']}/$page"), 422, "processing", "Bundle.type")

@@ -22,6 +22,7 @@ from services.fhir.pages.html import html, policy
 from services.fhir.pages.narrative import blocks_of
 from services.fhir.pages.pdf import pdf
 from services.fhir.pages.sheet import CUT, MAX_SECTION, MAX_SHEET, Fact, Grid, Paragraph, Part, Section, Sheet, fitted
+from services.fhir.pages.whole import whole
 from tests import slips
 from tests.builders import UCUM, coded, observation
 
@@ -249,6 +250,87 @@ def test_other_forms_are_refused(accept: str, query: str) -> None:
     with pytest.raises(FhirError) as refused:
         media(accept, query, MEDIA)
     assert refused.value.status == 406
+
+
+def summary(status: str = "final") -> Document:
+    """A document with a section of each kind."""
+    pulse = observation(slips.PATIENT, id="o1", code={"text": "心率"}, effectiveDateTime="2026-11-20")
+    wrong = observation(slips.PATIENT, id="o2", status="entered-in-error", code={"text": "录错"})
+    elder = {"reference": slips.PATIENT}
+    pill = {
+        "resourceType": "MedicationStatement", "id": "m1", "status": "active", "subject": elder,
+        "medicationCodeableConcept": {"text": "氨氯地平"}, "dosage": [{"text": "5 mg 每日一次"}],
+    }  # fmt: skip
+    penicillin = {
+        "resourceType": "AllergyIntolerance", "id": "a1", "patient": elder, "code": {"text": "青霉素"}, "criticality": "high",
+        "reaction": [{"manifestation": [{"text": "皮疹"}]}],
+    }  # fmt: skip
+    hypertension = {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": elder,
+        "code": {"text": "高血压"},
+        "onsetDateTime": "2010",
+    }
+    plan = {
+        "resourceType": "CarePlan",
+        "id": "p1",
+        "status": "active",
+        "intent": "plan",
+        "subject": elder,
+        "title": "防跌倒计划",
+    }
+    kinds = ("Observation/o1", "Observation/o2", "MedicationStatement/m1", "CarePlan/p1")
+    bundle = slips.package(
+        slips.section("11450-4", "诊断", "<p>见下</p>", ("Condition/c1",)),
+        slips.section("48765-2", "过敏", entries=("AllergyIntolerance/a1",)),
+        slips.section("8716-3", "其他", entries=kinds) | {"section": [slips.section("10183-2", "内", "<p>内文</p>")]},
+        slips.section("11348-0", "既往史", empty="notasked"),
+        others=(slips.elder(), pulse, wrong, pill, penicillin, hypertension, plan),
+        title="健康摘要", status=status, custodian=slips.CLINIC,
+    )  # fmt: skip
+    return Document(bundle, slips.CHINA)
+
+
+def test_a_whole_document_is_a_page_of_tables() -> None:
+    part = whole(summary(), AT).parts[0]
+    assert part.title == "健康摘要"
+    assert [fact.text for fact in part.facts[0]] == ["王秀英", "女", "1940年11月21日", "85岁"]
+    assert [fact.text for line in part.closing for fact in line] == [
+        "张文博", "张文博", "凤凰社区卫生服务中心", "2026年11月20日 11:00",
+    ]  # fmt: skip
+    assert [(section.title, section.blocks) for section in part.sections] == [
+        ("诊断", (Paragraph("见下"), Grid(("诊断", "起病", "状态"), (("高血压", "2010年", ""),)))),
+        ("过敏", (Grid(("过敏原", "反应", "风险", "状态"), (("青霉素", "皮疹", "高风险", ""),)),)),
+        (
+            "其他",
+            (
+                Grid(("项目", "结果", "参考范围", "时间"), (("心率", "72 次/分", "", "2026年11月20日"),)),
+                Grid(("药品", "用法用量", "状态"), (("氨氯地平", "5 mg 每日一次", "在用"),)),
+                Paragraph("防跌倒计划"),
+            ),
+        ),
+        ("其他 › 内", (Paragraph("内文"),)),
+        ("既往史", (Paragraph("未询问或未做"),)),
+    ]
+
+
+def test_who_made_the_narratives_may_leave_them_out_where_tables_stand() -> None:
+    sections = {s.title: s.blocks for s in whole(summary(), AT, has_narratives=False).parts[0].sections}
+    assert sections["诊断"] == (Grid(("诊断", "起病", "状态"), (("高血压", "2010年", ""),)),)
+    assert sections["其他 › 内"] == (Paragraph("内文"),)
+
+
+@pytest.mark.parametrize(
+    ("status", "mark"), [("final", ""), ("preliminary", "草稿，未定稿"), ("entered-in-error", "作废")]
+)
+def test_a_document_that_does_not_hold_says_so(status: str, mark: str) -> None:
+    page = whole(summary(status), AT)
+    assert page.mark == mark
+    told = text_of(opened(page))
+    assert "健康摘要" in told
+    assert "氨氯地平" in told
+    assert mark in html(page).decode()
 
 
 class Elements(HTMLParser):

@@ -17,6 +17,7 @@ from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
 from services.fhir.operations.meta_delete import meta_delete
 from services.fhir.operations.operation import Handler, Level, Operation
+from services.fhir.operations.page import page
 from services.fhir.operations.subscription_events import events
 from services.fhir.operations.subscription_replay import replay
 from services.fhir.operations.subscription_secret import rotate_secret
@@ -25,6 +26,7 @@ from services.fhir.operations.subscription_topics import topics
 from services.fhir.operations.translate import translate
 from services.fhir.operations.validate import validate_resource
 from services.fhir.operations.validate_code import validate_code
+from services.fhir.pages.answer import MEDIA
 
 __all__ = ["OPERATIONS", "Handler", "Level", "Operation", "operations_of", "system_operations"]
 
@@ -46,6 +48,7 @@ _ALL: Final = (
     Operation("expand",        f"{_R4}/ValueSet-expand",             ("type", "instance"),           ("ValueSet",),   expand),
     Operation("validate-code", f"{_R4}/ValueSet-validate-code",      ("type", "instance"),           ("ValueSet",),   validate_code),
     Operation("translate",     f"{_R4}/ConceptMap-translate",        ("type", "instance"),           ("ConceptMap",), translate),
+    Operation("page",          f"{_OURS}/Bundle-page",               ("instance",),                  ("Bundle",),     page,        media=MEDIA),
     Operation("index-status",  f"{_OURS}/SearchParameter-index-status", ("instance",),               ("SearchParameter",), index_status),
     Operation("status",        f"{_BACKPORT}-status",                ("type", "instance"),           ("Subscription",), subscription_status),
     Operation("events",        f"{_BACKPORT}-events",                ("instance",),                  ("Subscription",), events),

@@ -65,8 +65,17 @@ class Document:
         said = "\n".join(_texts(told))
         entries = [Paragraph(text) for text in self._entries(section) if text and text not in said]
         inner = [b for each in section.get("section", ()) if depth < DEEPEST for b in self._inner(each, depth + 1)]
-        empty = [Paragraph(text)] if (text := _reason(section)) and text not in said else []
+        empty = [Paragraph(text)] if (text := reason(section)) and text not in said else []
         return (*told, *entries, *empty, *inner)
+
+    def entries(self, section: Json) -> tuple[list[Json], list[str]]:
+        """The resources that a section refers to, and what is known of those that the document does not hold."""
+        references = section.get("entry", ())
+        found = [self.resolve(reference) for reference in references]
+        missing = [
+            words.clean(r.get("display")) or MISSING for r, one in zip(references, found, strict=True) if one is None
+        ]
+        return [one for one in found if one is not None], missing
 
     def _inner(self, section: Json, depth: int) -> Iterator[Block]:
         if title := words.clean(section.get("title")) or words.concept(section.get("code")):
@@ -97,7 +106,8 @@ def _texts(blocks: Iterable[Block]) -> Iterator[str]:
             yield block.text
 
 
-def _reason(section: Json) -> str:
-    reason = section.get("emptyReason", {})
-    codes = (coding.get("code", "") for coding in reason.get("coding", ()))
-    return next((_EMPTY[code] for code in codes if code in _EMPTY), "") or words.concept(reason)
+def reason(section: Json) -> str:
+    """Why a section is empty, where that is said."""
+    stated = section.get("emptyReason", {})
+    codes = (coding.get("code", "") for coding in stated.get("coding", ()))
+    return next((_EMPTY[code] for code in codes if code in _EMPTY), "") or words.concept(stated)

@@ -34,36 +34,68 @@ class Line(NamedTuple):
         return "：".join(filter(None, self))
 
 
+def is_wrong(resource: Json) -> bool:
+    return WRONG in (resource.get("status"), *_codes(resource.get("verificationStatus")))
+
+
 def line(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line | None:
     """None for what is not to be told, or says nothing."""
-    kind = resource.get("resourceType", "")
-    if WRONG in (resource.get("status"), *_codes(resource.get("verificationStatus"))):
+    if is_wrong(resource):
         return None
-    told = _LINES.get(kind, _other)(resource, resolve, zone)
+    told = _LINES.get(resource.get("resourceType", ""), _other)(resource, resolve, zone)
     return told if told.name or told.detail else None
 
 
 def _condition(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
-    onset = words.when(resource.get("onsetDateTime"), zone) or words.clean(resource.get("onsetString"))
-    status = [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
-    return Line(words.concept(resource.get("code")), _joined(f"{onset}起" if onset else "", *status))
+    began = onset(resource, zone)
+    return Line(words.concept(resource.get("code")), _joined(f"{began}起" if began else "", *_judged(resource)))
+
+
+def onset(resource: Json, zone: ZoneInfo) -> str:
+    return words.when(resource.get("onsetDateTime"), zone) or words.clean(resource.get("onsetString"))
+
+
+def judged(resource: Json) -> str:
+    """What is out of the ordinary with a Condition or an allergy: no longer active, not confirmed."""
+    return _joined(*_judged(resource))
+
+
+def _judged(resource: Json) -> list[str]:
+    return [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
 
 
 def _allergy(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
-    reactions = [words.concepts(r.get("manifestation", ())) for r in resource.get("reaction", ())]
-    status = [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
-    risk = _CRITICAL.get(resource.get("criticality", ""), "")
-    return Line(words.concept(resource.get("code")), _joined(*reactions, risk, *status))
+    return Line(words.concept(resource.get("code")), _joined(reactions(resource), risk(resource), *_judged(resource)))
+
+
+def reactions(resource: Json) -> str:
+    return _joined(*(words.concepts(each.get("manifestation", ())) for each in resource.get("reaction", ())))
+
+
+def risk(resource: Json) -> str:
+    return _CRITICAL.get(resource.get("criticality", ""), "")
 
 
 def _medication(resource: Json, resolve: Resolve, _: ZoneInfo) -> Line:
-    """A line of medication, however it is recorded."""
+    return Line(medicine(resource, resolve), _joined(dosage(resource), course(resource)))
+
+
+def medicine(resource: Json, resolve: Resolve) -> str:
+    """The name of what is taken, however it is recorded."""
     reference = resource.get("medicationReference")
     there = resolve(reference) or {}
-    name = words.concept(resource.get("medicationCodeableConcept")) or words.concept(there.get("code"))
+    named = words.concept(resource.get("medicationCodeableConcept")) or words.concept(there.get("code"))
+    return named or _display(reference)
+
+
+def course(resource: Json) -> str:
+    """Whether it is still taken; nothing where it is."""
+    return _STATUS.get(resource.get("status", ""), "")
+
+
+def dosage(resource: Json) -> str:
     doses: Any = resource.get("dosage", resource.get("dosageInstruction", ()))
-    dosage = [_dosage(each) for each in (doses if isinstance(doses, list) else [doses])]
-    return Line(name or _display(reference), _joined(*dosage, _STATUS.get(resource.get("status", ""), "")))
+    return _joined(*(_dosage(each) for each in (doses if isinstance(doses, list) else [doses])))
 
 
 def _dosage(dosage: Json) -> str:
@@ -78,7 +110,7 @@ def _dosage(dosage: Json) -> str:
 
 def _observation(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
     normal = values.reference_range(resource)
-    about = _joined(f"参考 {normal}" if normal else "", values.effective(resource, zone), _status(resource))
+    about = _joined(f"参考 {normal}" if normal else "", values.effective(resource, zone), status(resource))
     result = values.result(resource, zone)
     return Line(words.concept(resource.get("code")), f"{result}（{about}）" if about and result else result or about)
 
@@ -88,13 +120,13 @@ def _report(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line:
     told = "；".join(each.text for result in found if (each := line(result, resolve, zone)))
     conclusion = words.clean(resource.get("conclusion")) or words.concepts(resource.get("conclusionCode", ()))
     at = values.effective(resource, zone)
-    return Line(words.concept(resource.get("code")), _joined(conclusion, told, at, _status(resource)))
+    return Line(words.concept(resource.get("code")), _joined(conclusion, told, at, status(resource)))
 
 
 def _procedure(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
     at = values.value(resource, zone, "performed")
     return Line(
-        words.concept(resource.get("code")), _joined(at, words.concept(resource.get("outcome")), _status(resource))
+        words.concept(resource.get("code")), _joined(at, words.concept(resource.get("outcome")), status(resource))
     )
 
 
@@ -107,7 +139,7 @@ def _other(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
     """Titles and descriptions are texts; what has neither is told by its code."""
     texts = (words.clean(resource.get(name)) for name in ("title", "description", "name", "summary"))
     name = next(filter(None, texts), "") or words.concept(resource.get("code")) or words.concept(resource.get("type"))
-    return Line(name, _joined(words.clean(resource.get("conclusion")), _status(resource)))
+    return Line(name, _joined(words.clean(resource.get("conclusion")), status(resource)))
 
 
 _LINES: Final[Mapping[str, Callable[[Json, Resolve, ZoneInfo], Line]]] = {
@@ -128,7 +160,8 @@ def _codes(concept: Any) -> list[str]:
     return [coding.get("code", "") for coding in (concept or {}).get("coding", ())]
 
 
-def _status(resource: Json) -> str:
+def status(resource: Json) -> str:
+    """What is out of the ordinary with the status."""
     return _STATUS.get(resource.get("status", ""), "") if resource.get("status") != "completed" else ""
 
 

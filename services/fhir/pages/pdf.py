@@ -16,13 +16,15 @@ from services.fhir.pages.code import code_of
 from services.fhir.pages.sheet import Sheet
 
 PDF: Final = "application/pdf"
+_ROOM: Final = files("services.fhir.pages") / "templates"
+"""All that a template could reach."""
 FAMILIES: Final = ("Noto Serif SC", "Noto Sans SC")
 
 
 def pdf(sheet: Sheet, at: datetime) -> bytes:
     """The same sheet at the same moment gives the same bytes."""
     inputs = {"sheet": msgspec.json.encode(sheet).decode(), "code": code_of(sheet.url, is_inline=False)}
-    compiler = typst.Compiler(_template(), font_paths=_fonts(), ignore_system_fonts=True)
+    compiler = typst.Compiler(_template(), root=str(_ROOM), font_paths=_fonts(), ignore_system_fonts=True)
     made = compiler.compile(format="pdf", sys_inputs=inputs, timestamp=at.replace(microsecond=0))
     if not isinstance(made, bytes):
         raise TypeError("Typst gave no PDF")
@@ -31,7 +33,7 @@ def pdf(sheet: Sheet, at: datetime) -> bytes:
 
 @lru_cache(maxsize=1)
 def _template() -> bytes:
-    return (files("services.fhir.pages") / "templates" / "sheet.typ").read_bytes()
+    return (_ROOM / "sheet.typ").read_bytes()
 
 
 @lru_cache(maxsize=1)
