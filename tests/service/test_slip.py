@@ -1,14 +1,21 @@
 """Task/$slip: the slip of a referral for who may read it now: docs/adr/0029"""
 
+import base64
 import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pypdf
 import pytest
 
+from gateway.keys import KeyPair
+from services.kit.peers import Peers
 from tests import slips
-from tests.builders import coded, create, transaction, urn
+from tests.builders import batch, coded, create, entry, transaction, urn
+from tests.front import Front
 from tests.house import Fhir
 from tests.matchers import assert_outcome
 
@@ -147,3 +154,50 @@ async def test_any_document_has_a_page(clinic: Fhir, hospital: Fhir) -> None:
     assert_outcome(await clinic.as_(organization="slip-stranger").get(f"/{package}/$page"), 404, "not-found")
     bag = await clinic.created({"resourceType": "Bundle", "type": "collection"})
     assert_outcome(await clinic.get(f"/Bundle/{bag['id']}/$page"), 422, "processing", "Bundle.type")
+
+
+async def test_in_a_batch_it_is_a_binary(clinic: Fhir, hospital: Fhir) -> None:
+    task = await refer(clinic, hospital)
+    answer = await clinic.post("/", batch(entry("GET", f"{task}/$slip"), entry("GET", f"{task}/$slip?_format=png")))
+    found, refused = answer.json()["entry"]
+    assert found["resource"]["resourceType"] == "Binary"
+    assert found["resource"]["contentType"] == "application/pdf"
+    assert base64.b64decode(found["resource"]["data"]).startswith(b"%PDF-")
+    assert refused["response"]["status"].startswith("406")
+
+
+@pytest.fixture
+async def door(front: Front, house: Peers) -> AsyncIterator[httpx.AsyncClient]:
+    """The gateway in front of the real services."""
+    front.clock.advance((datetime.now(UTC) - front.clock.now()).total_seconds())
+    async with front.connect(front.replica(house)) as client:
+        yield client
+
+
+async def test_it_comes_through_the_gateway_as_it_is(
+    front: Front, keys: KeyPair, door: httpx.AsyncClient, fhir: Fhir, hospital: Fhir
+) -> None:
+    await front.register(keys)
+    task = await refer(Fhir(fhir.peers, fhir.caller, introduces=False).as_(organization="clinic"), hospital)
+    bearer = await front.bearer(keys, "system/Task.r system/ServiceRequest.r system/Bundle.r")
+    paper = await door.get(f"/fhir/{task}/$slip", headers={**bearer, "Accept": "application/pdf"})
+    assert paper.status_code == 200, paper.text
+    assert paper.content.startswith(b"%PDF-")
+    page = await door.get(f"/fhir/{task}/$slip", headers={**bearer, "Accept": "text/html"})
+    assert page.headers["content-security-policy"].endswith("sandbox")
+    assert page.headers["cache-control"] == "private, no-store"
+    assert page.headers["x-frame-options"] == "DENY"
+    assert_outcome(
+        await door.get(f"/fhir/{task}/$slip", headers={**bearer, "Accept": "image/png"}), 406, "not-supported"
+    )
+    other = await front.bearer(keys, "system/Patient.r")
+    assert_outcome(await door.get(f"/fhir/{task}/$slip", headers=other), 403, "forbidden")
+    assert_outcome(await door.get(f"/fhir/{task}/$slip"), 401, "login")
+
+
+async def test_it_is_told_of_in_the_capabilities_and_the_description(door: httpx.AsyncClient) -> None:
+    types = (await door.get("/fhir/metadata")).json()["rest"][0]["resource"]
+    task = next(each for each in types if each["type"] == "Task")
+    assert {"slip", "meta"} <= {operation["name"] for operation in task["operation"]}
+    described = (await door.get("/openapi.json")).json()["paths"]["/fhir/Task/{id}/$slip"]["get"]
+    assert set(described["responses"]["200"]["content"]) == {"application/pdf", "text/html"}

@@ -1,5 +1,9 @@
 """From a path with a `$name` to the operation that it means: http://hl7.org/fhir/R4/operations.html#executing"""
 
+import base64
+
+import msgspec
+
 from services.fhir.headers import check_accept
 from services.fhir.operations import OPERATIONS, Level, Operation
 from services.fhir.outcomes import method_not_allowed, not_found
@@ -18,7 +22,15 @@ async def invoke(request: FhirRequest, service: Service) -> Answer:
             f"${operation.name} is invoked by {' or '.join(operation.methods)}",
             headers={"Allow": ", ".join(operation.methods)},
         )
-    return await operation.handler(request, service)
+    answer = await operation.handler(request, service)
+    return _as_binary(answer) if operation.media and request.is_entry else answer
+
+
+def _as_binary(answer: Answer) -> Answer:
+    """A page inside of a Bundle is a Binary: http://hl7.org/fhir/R4/binary.html#rest"""
+    kind = next((value.decode() for name, value in answer.headers if name == b"content-type"), "")
+    data = base64.b64encode(answer.body).decode()
+    return Answer(answer.status, msgspec.json.encode({"resourceType": "Binary", "contentType": kind, "data": data}))
 
 
 def _operation(request: FhirRequest, service: Service) -> Operation:
