@@ -48,7 +48,7 @@ async def named(shelf: Shelf) -> Shelf:
         ("name=𠮷", {"rare"}),
         ("name=élan", {"rare"}),
         ("name=elan", {"rare"}),
-        ("name=mu,wa,o'c", {"mueller", "oconnor"}),
+        ("name=mu,wa,o'c", {"mueller", "oconnor", "wang"}),
         ("name=mu&name=jo", {"mueller"}),
         ("name=mu&name=sean", set()),
     ],
