@@ -9,11 +9,11 @@ import pytest
 
 from services.fhir.subscriptions.notifier import Notifier
 from services.fhir.subscriptions.pace import Pace
-from tests.builders import observation, task
+from tests.builders import observation
 from tests.house import Json
 from tests.matchers import assert_outcome
 from tests.receiver import Receiver, receiving
-from tests.subscriptions import AT_ONCE, Post, post_of, subscription
+from tests.subscriptions import AT_ONCE, Post, post_of, subscription, visit
 
 OBSERVATIONS = "Observation?status=final,amended"
 
@@ -28,10 +28,6 @@ async def post(clean_database: str) -> AsyncIterator[Post]:
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as receiver:
         yield receiver
-
-
-def referral(at: str = "submitted", **changes: object) -> Json:
-    return task(None, at, code={"coding": [{"code": "referral"}]}, **changes)
 
 
 async def until(post: Post, holds: object, notifier: Notifier | None = None, seconds: float = 15) -> None:
@@ -52,9 +48,9 @@ async def states(post: Post) -> list[str]:
 async def test_an_endpoint_that_fails_is_tried_again_and_told_in_order(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
     receiver.answer = lambda _: 500
-    first = await post.created(referral())
+    first = await post.created(visit())
     for at in ("received", "accepted"):
-        await post.put(f"/Task/{first['id']}", referral(at, id=first["id"]))
+        await post.put(f"/Task/{first['id']}", visit(at, id=first["id"]))
     for _ in range(4):
         await post.notifier.settle()
         await asyncio.sleep(0.11)
@@ -70,11 +66,11 @@ async def test_an_endpoint_that_fails_is_tried_again_and_told_in_order(post: Pos
 
 async def test_one_event_that_is_refused_holds_up_its_own_resource_alone(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url))
-    poison = await post.created(referral())
+    poison = await post.created(visit())
     focus = f"Task/{poison['id']}"
     receiver.answer = lambda told: 422 if focus in told.body.decode() else 200
-    await post.put(f"/{focus}", referral("received", id=poison["id"]))
-    others = [await post.created(referral()) for _ in range(3)]
+    await post.put(f"/{focus}", visit("received", id=poison["id"]))
+    others = [await post.created(visit()) for _ in range(3)]
     await until(post, lambda: len(receiver.events) == 3)
     assert receiver.seen("focus") == [f"Task/{each['id']}" for each in others]
     receiver.answer = lambda _: 200
@@ -89,7 +85,7 @@ async def test_an_endpoint_that_does_not_take_the_handshake_is_not_active(
     receiver.answer = lambda _: status
     made = await post.subscribed(subscription(receiver.url))
     assert await post.status(made) == "error"
-    await post.created(referral())
+    await post.created(visit())
     receiver.answer = lambda _: 200
     await until(post, lambda: receiver.kinds == ["handshake"])
     assert await post.status(made) == "active"
@@ -101,7 +97,7 @@ async def test_an_endpoint_that_may_not_be_called_when_it_is_called_gets_nothing
 ) -> None:
     """A name that leads elsewhere after it was looked at: DNS rebinding."""
     made = await post.subscribed(subscription(receiver.url))
-    await post.created(referral())
+    await post.created(visit())
     monkeypatch.setattr(post.notifier.service.outbound, "_networks", ())
     for _ in range(4):
         await post.notifier.settle()
@@ -115,7 +111,7 @@ async def test_a_silent_endpoint_is_given_up_and_does_not_hold_up_others(post: P
         await post.subscribed(subscription(slow.url))
         await post.subscribed(subscription(receiver.url))
         slow.delay = 30
-        await post.created(referral())
+        await post.created(visit())
         working = asyncio.create_task(post.notifier.forever())
         for _ in range(100):
             await asyncio.sleep(0.05)
@@ -156,7 +152,7 @@ async def test_what_could_not_be_told_in_time_is_a_dead_letter_that_can_be_repla
     made = await post.subscribed(subscription(receiver.url))
     receiver.answer = lambda _: 500
     for _ in range(2):
-        await post.created(referral())
+        await post.created(visit())
     await post.notifier.settle()
     await post.execute("UPDATE fhir.subscription_event SET created = created - interval '97 hours' WHERE number = 1")
     await asyncio.sleep(0.11)
@@ -173,7 +169,7 @@ async def test_what_could_not_be_told_in_time_is_a_dead_letter_that_can_be_repla
 async def test_a_range_of_numbers_is_sent_once_more(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
     for _ in range(5):
-        await post.created(referral())
+        await post.created(visit())
     await post.notifier.settle()
     path = f"/Subscription/{made}/$replay?eventsSinceNumber=2&eventsUntilNumber=4"
     assert (await post.post(path, b"")).json()["parameter"][0]["valueInteger"] == 3
@@ -203,7 +199,7 @@ async def test_a_commit_that_comes_late_is_told(post: Post, receiver: Receiver, 
     writer = await asyncpg.connect(clean_database)
     late = writer.transaction()
     await late.start()
-    task_id = (await post.created(referral()))["id"]
+    task_id = (await post.created(visit()))["id"]
     await post.notifier.settle()
     assert receiver.seen("version") == [1]
     await writer.execute(
@@ -216,7 +212,7 @@ async def test_a_commit_that_comes_late_is_told(post: Post, receiver: Receiver, 
         SELECT 'Task', id, 2, shard, updated, method, body, author, now() FROM fhir.task WHERE id = $1""",
         task_id,
     )
-    await post.created(referral())
+    await post.created(visit())
     working = asyncio.create_task(post.notifier.settle())
     await asyncio.sleep(0.1)
     assert len(receiver.events) == 1
@@ -232,9 +228,9 @@ async def test_many_processes_share_the_work_and_number_nothing_twice(post: Post
     made = await post.subscribed(subscription(receiver.url))
     notifiers = [post.another() for _ in range(4)]
     working = [asyncio.create_task(each.forever()) for each in notifiers]
-    tasks = await asyncio.gather(*(post.created(referral()) for _ in range(40)))
+    tasks = await asyncio.gather(*(post.created(visit()) for _ in range(40)))
     for each in tasks:
-        await post.put(f"/Task/{each['id']}", referral("received", id=each["id"]))
+        await post.put(f"/Task/{each['id']}", visit("received", id=each["id"]))
     for _ in range(200):
         await asyncio.sleep(0.05)
         if len(receiver.events) >= 80:
@@ -250,7 +246,7 @@ async def test_many_processes_share_the_work_and_number_nothing_twice(post: Post
 
 async def test_another_process_goes_on_when_one_dies_while_it_sends(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url))
-    await post.created(referral())
+    await post.created(visit())
     receiver.delay = 0.3
     dying = post.another(Pace(lease=timedelta(seconds=0.5)))
     sending = asyncio.create_task(dying.settle())
@@ -270,7 +266,7 @@ async def test_it_is_told_within_a_second_of_the_commit(post: Post, receiver: Re
     await asyncio.sleep(0.2)
     took = []
     for n in range(5):
-        await post.created(referral())
+        await post.created(visit())
         committed = datetime.now(UTC)
         while len(receiver.events) <= n:
             await asyncio.sleep(0.005)
@@ -283,7 +279,7 @@ async def test_it_is_told_within_a_second_of_the_commit(post: Post, receiver: Re
 async def test_what_is_settled_is_forgotten_after_its_time(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
     for _ in range(2):
-        await post.created(referral())
+        await post.created(visit())
     await post.notifier.settle()
     await post.execute("UPDATE fhir.subscription_event SET created = created - interval '31 days' WHERE number = 1")
     working = asyncio.create_task(post.another(AT_ONCE).forever())

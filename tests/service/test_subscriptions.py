@@ -7,14 +7,15 @@ import pytest
 
 from services.fhir.subscriptions.channel import SECRET as SECRET_EXTENSION
 from services.fhir.validation import validate
-from tests.builders import care_plan, create, observation, patient, task, transaction
+from tests.builders import care_plan, coded, create, observation, patient, task, transaction
 from tests.house import Json, Response
 from tests.matchers import assert_outcome
 from tests.receiver import SECRET, Receiver, receiving
-from tests.subscriptions import TOPIC, Post, post_of, subscription
+from tests.subscriptions import TOPIC, Post, post_of, subscription, visit
 
 NOTHING: Json = {"extension": [{"url": "http://example.org/why", "valueString": "没有值"}]}
-REFERRAL: Json = {"coding": [{"system": "https://yiyang.example/fhir/CodeSystem/task-code", "code": "referral"}]}
+REFERRAL: Json = coded("https://yiyang.example/fhir/CodeSystem/task-code", "referral")
+HOSPITAL: Json = {"reference": "Organization/hospital"}
 
 
 @pytest.fixture
@@ -27,10 +28,6 @@ async def post(clean_database: str) -> AsyncIterator[Post]:
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as receiver:
         yield receiver
-
-
-def referral(owner: str = "Organization/hospital", at: str = "submitted", **changes: object) -> Json:
-    return task(None, at, code=REFERRAL, owner={"reference": owner}, **changes)
 
 
 async def told(post: Post) -> None:
@@ -50,7 +47,7 @@ async def test_a_handshake_makes_a_subscription_active(post: Post, receiver: Rec
     assert handshake.kind == "handshake"
     assert handshake.value("status") == "requested"
     assert handshake.value("events-since-subscription-start") == "0"
-    assert handshake.value("topic") == f"{TOPIC}/referral-changed"
+    assert handshake.value("topic") == f"{TOPIC}/resource-changed"
     assert handshake.headers["authorization"] == "Bearer t-1"
     assert handshake.headers["content-type"] == "application/fhir+json"
     assert handshake.is_signed_with(SECRET)
@@ -59,11 +56,11 @@ async def test_a_handshake_makes_a_subscription_active(post: Post, receiver: Rec
 
 async def test_a_new_referral_is_told_to_the_institution_that_it_is_sent_to(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url, "referral-changed", "Task?owner=Organization/hospital"))
-    mine = await post.created(referral())
-    await post.created(referral("Organization/another"))
-    await post.created(task(None, owner={"reference": "Organization/hospital"}))
+    mine = await post.committed(task(code=REFERRAL, owner=HOSPITAL))
+    await post.committed(task(code=REFERRAL, owner={"reference": "Organization/another"}))
+    await post.created(visit(owner=HOSPITAL))
     await told(post)
-    assert receiver.events == [{"number": 1, "focus": f"Task/{mine['id']}", "version": 1}]
+    assert receiver.events == [{"number": 1, "focus": f"Task/{mine}", "version": 1}]
     event = receiver.told[-1]
     assert event.bundle["type"] == "history"
     assert event.value("type") == "event-notification"
@@ -75,10 +72,10 @@ async def test_a_new_referral_is_told_to_the_institution_that_it_is_sent_to(post
 
 async def test_every_version_is_told_in_order_under_numbers_without_a_gap(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url))
-    tasks = [await post.created(referral()) for _ in range(3)]
+    tasks = [await post.created(visit()) for _ in range(3)]
     for at in ("received", "accepted"):
         for each in tasks:
-            await post.put(f"/Task/{each['id']}", referral(at=at, id=each["id"]))
+            await post.put(f"/Task/{each['id']}", visit(at=at, id=each["id"]))
     await post.delete(f"/Task/{tasks[0]['id']}")
     await told(post)
     assert receiver.seen("number") == [*range(1, 11)]
@@ -90,9 +87,9 @@ async def test_every_version_is_told_in_order_under_numbers_without_a_gap(post: 
 
 async def test_what_was_rolled_back_is_never_told(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url))
-    failing = transaction(create(referral()), create({"resourceType": "Observation"}))
+    failing = transaction(create(visit()), create({"resourceType": "Observation"}))
     assert (await post.post("/", failing)).status_code == 422
-    late = referral(at="received", id="stale")
+    late = visit(at="received", id="stale")
     assert (await post.put("/Task/stale", late, if_match='W/"7"')).status_code == 412
     await told(post)
     assert receiver.events == []
@@ -103,14 +100,14 @@ async def test_several_events_come_in_one_notification_up_to_the_maximum_that_wa
 ) -> None:
     await post.subscribed(subscription(receiver.url, most=2))
     for _ in range(5):
-        await post.created(referral())
+        await post.created(visit())
     await told(post)
     assert [len(each.events) for each in receiver.told] == [0, 2, 2, 1]
 
 
 async def test_empty_content_tells_the_number_alone(post: Post, receiver: Receiver) -> None:
     await post.subscribed(subscription(receiver.url, content="empty"))
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.events == [{"number": 1}]
     assert len(receiver.told[-1].bundle["entry"]) == 1
@@ -140,21 +137,21 @@ async def test_filters_of_several_types_are_alternatives(post: Post, receiver: R
 
 async def test_what_is_off_is_told_no_longer(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     stands = (await post.get(f"/Subscription/{made}")).json()
     assert (await post.put(f"/Subscription/{made}", stands | {"status": "off"})).status_code == 200
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.seen("number") == [1]
     assert (await post.put(f"/Subscription/{made}", stands | {"status": "requested"})).status_code == 200
     await told(post)
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.seen("number") == [1, 2]
     assert receiver.kinds.count("handshake") == 2
     assert (await post.delete(f"/Subscription/{made}")).status_code == 204
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.seen("number") == [1, 2]
 
@@ -169,7 +166,7 @@ async def test_a_subscription_ends_when_it_says(post: Post, receiver: Receiver) 
     ("changes", "element"),
     [
         ({"criteria": f"{TOPIC}/unknown"}, "Subscription.criteria"),
-        ({"criteria": f"{TOPIC}/resource-changed"}, "Subscription.criteria"),
+        ({"_criteria": None}, "Subscription.criteria"),
         ({"criteria": "Subscription?status=active"}, "Subscription.criteria"),
         ({"criteria": "Nothing?status=active"}, "Subscription.criteria"),
         ({"criteria": "Task?unknown=1"}, "Subscription.criteria"),
@@ -231,7 +228,7 @@ async def test_whole_resources_are_not_sent(post: Post) -> None:
 
 async def test_who_may_not_read_a_type_is_not_told_of_it(post: Post) -> None:
     limited = post.as_(scopes=("system/Subscription.cruds", "system/Observation.rs"))
-    refused = await limited.post("/Subscription", subscription("https://his.example.org/hook"))
+    refused = await limited.post("/Subscription", subscription("https://his.example.org/hook", "referral-changed"))
     assert_outcome(refused, 403, "forbidden", "Subscription.criteria")
     allowed = subscription("https://his.example.org/hook", "Observation?patient=Patient/a")
     assert (await limited.post("/Subscription", allowed)).status_code == 201
@@ -249,7 +246,7 @@ async def test_another_endpoint_shakes_hands_anew_and_nothing_is_lost_meanwhile(
     moved = stands | {"channel": stands["channel"] | {"endpoint": receiver.url.replace("key=1", "key=2")}}
     assert_outcome(await post.put(f"/Subscription/{made}", moved), 422, "business-rule", "Subscription.status")
     assert (await post.put(f"/Subscription/{made}", moved | {"status": "requested"})).status_code == 200
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.kinds == ["handshake", "handshake", "event-notification"]
     assert await post.status(made) == "active"
@@ -271,7 +268,7 @@ async def test_secrets_are_never_shown_again(post: Post, receiver: Receiver, cap
     assert receiver.told[0].headers["authorization"] == "Bearer very-secret-token"
     stands = (await post.get(f"/Subscription/{made}")).json()
     assert (await post.put(f"/Subscription/{made}", stands | {"reason": "另一用途"})).status_code == 200
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.told[-1].headers["authorization"] == "Bearer very-secret-token"
     assert receiver.told[-1].is_signed_with(SECRET)
@@ -291,7 +288,7 @@ async def test_a_new_secret_is_told_once_and_signs_from_then_on(post: Post, rece
     secret = answer.json()["parameter"][0]["valueString"]
     assert await post.status(made) == "active"
     assert secret not in (await post.get(f"/Subscription/{made}")).text
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     assert receiver.told[-1].is_signed_with(secret)
     assert receiver.kinds == ["handshake", "event-notification"]
@@ -309,7 +306,7 @@ async def test_topics_and_their_filters_are_published(post: Post) -> None:
 
 async def test_status_tells_of_one_or_of_all_that_one_may_see(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
-    await post.created(referral())
+    await post.created(visit())
     await told(post)
     other = post.as_(organization="another", client="another-his")
     theirs = await post.subscribed(subscription(receiver.url), other)
@@ -330,7 +327,7 @@ async def test_status_tells_of_one_or_of_all_that_one_may_see(post: Post, receiv
 
 async def test_events_are_told_again_by_their_numbers(post: Post, receiver: Receiver) -> None:
     made = await post.subscribed(subscription(receiver.url))
-    tasks = [(await post.created(referral()))["id"] for _ in range(4)]
+    tasks = [(await post.created(visit()))["id"] for _ in range(4)]
     await told(post)
     path = f"/Subscription/{made}/$events?eventsSinceNumber=2&eventsUntilNumber=3"
     bundle = (await post.get(path)).json()
