@@ -14,6 +14,7 @@ import msgspec
 from services.fhir.business import RefusedChange
 from services.fhir.interactions.decide import decide
 from services.fhir.interactions.draft import Draft, check_reserved, draft
+from services.fhir.interactions.emergencies import notices_of
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.version import version
 from services.fhir.outcomes import FhirError
@@ -77,7 +78,8 @@ async def prepare(
     platform = store.as_platform()
     decided = await decide(drafts, others or {}, platform, service)
     writes = {n: _version(n, each, service) if each else None for n, each in decided.drafts.items()}
-    also = [msgspec.structs.replace(each, by_platform=True) for each in decided.decision.also]
+    told = await notices_of(writes.values(), platform, service)
+    also = [msgspec.structs.replace(each, by_platform=True) for each in (*decided.decision.also, *told)]
     own = [each for each in also if each.type in service.stores.owned]
     return Prepared(
         writes,

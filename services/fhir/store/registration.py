@@ -38,6 +38,23 @@ async def holders(connection: Any, patient: str, at: datetime) -> list[str]:
     return [record["organization"] for record in await connection.fetch(sql, patient, shard_of(patient), at)]
 
 
+async def emergency(
+    connection: Any, patient: str, source: str, organization: str, writer: str, at: datetime
+) -> list[str] | None:
+    """Who is to be told that `source` opens the record in an emergency; None where it did so before, or will not.
+
+    It will where its writer cares for the patient, or has just brought the patient here.
+    """
+    sql = """SELECT EXISTS (SELECT FROM fhir.access_grant WHERE patient = $1 AND shard = $2 AND source = $3 AND organization = $4
+      AND basis = 'emergency') AS is_known,
+      EXISTS (SELECT FROM fhir.patient WHERE id = $1 AND NOT deleted) AS is_here"""
+    known = await connection.fetchrow(sql, patient, shard_of(patient), source, organization)
+    found = await holders(connection, patient, at)
+    if known["is_known"] or (known["is_here"] and writer not in found):
+        return None
+    return found
+
+
 async def check_attempts(connection: Any, organization: str, at: datetime, most: int) -> None:
     """429 after too many wrong statements within an hour."""
     sql = "SELECT count(*) FROM fhir.registration_attempt WHERE organization = $1 AND at > $2"

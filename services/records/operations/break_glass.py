@@ -10,6 +10,7 @@ import msgspec
 
 from services.fhir.access.grants import Opening, Opens
 from services.fhir.access.identity import identity
+from services.fhir.access.notices import review
 from services.fhir.access.purposes import BREAK_GLASS
 from services.fhir.interactions.commit import decided_again, put
 from services.fhir.interactions.prepare import Prepared, together
@@ -25,9 +26,7 @@ from services.records.operations.notices import notice, prepared
 Json = dict[str, Any]
 
 HOURS: Final = timedelta(hours=4)
-REVIEW: Final = timedelta(hours=24)
 SHORTEST_REASON: Final = 4
-TASK_CODE: Final = "https://yiyang.example/fhir/CodeSystem/task-code"
 
 
 async def break_glass(request: FhirRequest, service: Service) -> Answer:
@@ -79,20 +78,7 @@ async def _patient(inputs: Inputs, request: FhirRequest, service: Service) -> St
 async def _review(patient: Stored, reason: str, holders: list[str], request: FhirRequest, service: Service) -> Prepared:
     """The queue of the review: the institution that cares for the patient, else the platform's own."""
     organization = request.caller.organization
-    task: Json = {
-        "resourceType": "Task",
-        "status": "requested",
-        "intent": "order",
-        "priority": "urgent",
-        "code": {"coding": [{"system": TASK_CODE, "code": "break-glass-review", "display": "紧急访问复核"}]},
-        "description": reason,
-        "for": {"reference": f"Patient/{patient.id}"},
-        "authoredOn": request.at.isoformat(),
-        "requester": {"reference": f"Organization/{organization}"},
-        "restriction": {"period": {"end": (request.at + REVIEW).isoformat()}},
-    }
-    if holders:
-        task["owner"] = {"reference": f"Organization/{holders[0]}"}
+    task = review("break-glass-review", "紧急访问复核", reason, patient.id, organization, holders, request.at)
     opening = Opening(
         patient.id,
         organization,
@@ -104,6 +90,6 @@ async def _review(patient: Stored, reason: str, holders: list[str], request: Fhi
         founds=False,
         overrides=True,
     )
-    review = await prepared(task, request, service)
-    opened = tuple(msgspec.structs.replace(write, opens=Opens((opening,))) for write in review.also)
-    return msgspec.structs.replace(review, also=opened)
+    asked = await prepared(task, request, service)
+    opened = tuple(msgspec.structs.replace(write, opens=Opens((opening,))) for write in asked.also)
+    return msgspec.structs.replace(asked, also=opened)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.fhir.access.notices import notice as access_notice
 from services.fhir.interactions.intent import created
 from services.fhir.interactions.owners import prepare_all
 from services.fhir.interactions.prepare import Prepared
@@ -18,18 +19,8 @@ async def notice(
     """The Communication, prepared by its owner; none where nobody is to be told."""
     if not recipients:
         return Prepared()
-    organization = request.caller.organization
-    communication: Json = {
-        "resourceType": "Communication",
-        "status": "completed",
-        "category": [{"text": "访问告知"}],
-        "subject": {"reference": f"Patient/{patient}"},
-        "sent": request.at.isoformat(),
-        "recipient": [{"reference": f"Organization/{each}"} for each in recipients],
-        "sender": {"reference": f"Organization/{organization}"},
-        "payload": [{"contentString": text}],
-    }
-    return await prepared(communication, request, service)
+    told = access_notice(patient, recipients, request.caller.organization, text, request.at)
+    return await prepared(told, request, service)
 
 
 async def prepared(resource: Json, request: FhirRequest, service: Service) -> Prepared:
