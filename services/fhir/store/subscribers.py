@@ -52,6 +52,14 @@ async def activated(connection: Any) -> list[Subscriber]:
     return [_subscriber(r) for r in await connection.fetch(f"SELECT {_COLUMNS} FROM fhir.subscriber WHERE activated")]
 
 
+async def disabled(connection: Any, clients: Sequence[str]) -> set[str]:
+    """Those of the clients that the gateway's registry has disabled."""
+    if not clients:
+        return set()
+    sql = "SELECT client_id FROM gateway.client WHERE is_disabled AND client_id = ANY($1::text[])"
+    return {record["client_id"] for record in await connection.fetch(sql, list(set(clients)))}
+
+
 async def tell(connection: Any, told: Subscriber, *, anew: bool) -> None:
     """What the outbox says of a Subscription: `state`, `version` and `activated`. What begins `anew` is due at once, of what is off nothing."""
     sql = """UPDATE fhir.subscriber SET state = $3, version = $4, activated = $5, turn = turn + 1,
