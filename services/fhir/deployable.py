@@ -23,7 +23,7 @@ from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
 from services.fhir.served import Named, ServedType
-from services.fhir.service import Service
+from services.fhir.service import Advice, Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.cursors import link_keys
 from services.fhir.store.store import Stores
@@ -53,12 +53,14 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     business: Business | None = None,
     guarded: Guarded | None = None,
     reserved: Reserved = MappingProxyType({}),
+    advice: Mapping[str, Advice] = MappingProxyType({}),
     database: Database | None = None,
     peers: Peers | None = None,
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
-    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write. `database` and `peers` come from the process that
+    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `advice` says what is odd
+    and stored. `database` and `peers` come from the process that
     holds several services; alone, a service opens its own.
     """
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
@@ -71,6 +73,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
         business=business,
         guarded=guarded,
         reserved=reserved,
+        advice=advice,
     )
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker

@@ -6,7 +6,9 @@ from services.fhir.deployable import create_service
 from services.kit.database import Database
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
+from services.records.business import business
 from services.records.derived import RESERVED
+from services.records.identifiers import ADVICE
 from services.records.operations import OPERATIONS
 from services.records.resources import SERVED
 from services.records.rules import OPENINGS
@@ -19,7 +21,9 @@ def create_app(settings: ServiceSettings, *, database: Database | None = None, p
         settings,
         openings=OPENINGS,
         operations=OPERATIONS,
+        business=business,
         reserved=RESERVED,
+        advice=ADVICE,
         database=database,
         peers=peers,
     )
