@@ -1,10 +1,10 @@
 """The deployable of records."""
 
+from typing import Unpack
+
 from fastapi import FastAPI
 
-from services.fhir.deployable import create_service
-from services.kit.database import Database
-from services.kit.peers import Peers
+from services.fhir.deployable import Around, create_service
 from services.kit.settings import ServiceSettings
 from services.records.business import business
 from services.records.derived import RESERVED
@@ -14,7 +14,7 @@ from services.records.resources import SERVED
 from services.records.rules import OPENINGS
 
 
-def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
+def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
     return create_service(
         "records",
         SERVED,
@@ -24,6 +24,5 @@ def create_app(settings: ServiceSettings, *, database: Database | None = None, p
         business=business,
         reserved=RESERVED,
         advice=ADVICE,
-        database=database,
-        peers=peers,
+        **around,
     )
