@@ -16,7 +16,7 @@ from services.kit.caller import Caller
 State = Literal["new", "handshake", "live", "off"]
 
 _COLUMNS: Final = "id, shard, caller, version, state, activated, events, turn, failures"
-_FREE: Final = "due <= clock_timestamp() AND (lease IS NULL OR lease < clock_timestamp())"
+_FREE: Final = "due <= statement_timestamp() AND (lease IS NULL OR lease < statement_timestamp())"
 
 
 class Subscriber(msgspec.Struct, frozen=True):
