@@ -38,12 +38,43 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "{type}/{id}/{other}": {"GET": SEARCH},
     "{type}/{id}/{other}/_search": {"POST": SEARCH},
 }
+REFERRAL_ACTS: tuple[str, ...] = (
+    "$submit",
+    "$receive",
+    "$ask",
+    "$answer",
+    "$supplement",
+    "$accept",
+    "$reject",
+    "$withdraw",
+    "$schedule",
+    "$depart",
+    "$arrive",
+    "$treat",
+    "$interim",
+    "$pause",
+    "$resume",
+    "$no-show",
+    "$offer-back",
+    "$request-cancel",
+    "$agree-cancel",
+    "$refuse-cancel",
+    "$feedback",
+    "$acknowledge",
+    "$terminate",
+    "$request-void",
+    "$void",
+    "$readdress",
+)
 # Operations that change something need more than reading; each may ask for more still where it is carried out.
 OPERATIONS: Mapping[str, str] = {
     "$validate": "",
     "$meta-add": UPDATE,
     "$meta-delete": UPDATE,
     "$register": CREATE,
+    "$refer": CREATE,
+    # The acts of a referral: services/referral/operations
+    **dict.fromkeys(REFERRAL_ACTS, UPDATE),
     "$replay": UPDATE,
     "$rotate-secret": UPDATE,
     # Which types the scopes cover is looked at where these are carried out.

@@ -1,7 +1,5 @@
 """The deployable of care."""
 
-from typing import Unpack
-
 from fastapi import FastAPI
 
 from services.care.assessments.business import assessing
@@ -10,11 +8,13 @@ from services.care.operations import operations
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
 from services.care.scoring.load import load_instruments
-from services.fhir.deployable import Around, create_service
+from services.fhir.deployable import create_service
+from services.kit.database import Database
+from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 
 
-def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
+def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
     instruments = load_instruments(settings.instruments)
     return create_service(
         "care",
@@ -24,5 +24,6 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=operations(instruments),
         business=assessing(instruments),
         reserved=reserved(instruments),
-        **around,
+        database=database,
+        peers=peers,
     )

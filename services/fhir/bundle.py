@@ -10,8 +10,7 @@ from services.fhir.headers import Return
 from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.store.rows import Stored, instant
 
-STORED: Final = Issue("information", "informational", "Stored", "已保存")
-SAVED: Final = operation_outcome([STORED])
+SAVED: Final = operation_outcome([Issue("information", "informational", "Stored", "已保存")])
 REASONS: Final = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 

@@ -19,6 +19,7 @@ from services.fhir.access.grants import (
 Json = dict[str, Any]
 
 AFFILIATION_TYPE: Final = "https://yiyang.example/fhir/CodeSystem/affiliation-type"
+CONSENT_CATEGORY: Final = "https://yiyang.example/fhir/CodeSystem/consent-category"
 _AT_HAND: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 
 
@@ -41,6 +42,7 @@ def consent(resource: Json, moment: Moment) -> Opens:
         return Opens(denials=withdrawals_of(resource, patient, moment.at))
     if status != "active":
         return Opens()
+    permitted = () if _is_for_a_referral(resource) else permissions_of(resource, patient)
     openings = tuple(
         Opening(
             patient=patient,
@@ -52,9 +54,15 @@ def consent(resource: Json, moment: Moment) -> Opens:
             purposes=permission.purposes,
             founds=permission.types is None,
         )
-        for permission in permissions_of(resource, patient)
+        for permission in permitted
     )
     return Opens(openings, denials_of(resource, patient))
+
+
+def _is_for_a_referral(resource: Json) -> bool:
+    """It lets the referral be sent; what its recipient sees, the state of the referral says."""
+    codings = [coding for each in resource.get("category", ()) for coding in each.get("coding", ())]
+    return any((c.get("system"), c.get("code")) == (CONSENT_CATEGORY, "referral") for c in codings)
 
 
 def organization_affiliation(resource: Json, moment: Moment) -> Opens:

@@ -28,7 +28,12 @@ Json = dict[str, Any]
 
 COOPERATION: Final = "cooperation"
 _AFFILIATIONS: Final = frozenset({"consortium", "agreement", "support"})
-_UNITS: Final = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_UNITS: Final = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 
 
 class Agreement(msgspec.Struct, frozen=True):

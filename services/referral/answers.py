@@ -9,6 +9,7 @@ from services.referral.codes import reference_in
 from services.referral.facts import Facts, New
 from services.referral.package import feedback_missing, medication_lines
 from services.referral.refusals import all_of, lacks
+from services.referral.submission import within
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def _note(facts: Facts) -> None:
         raise lacks(new.element, "the slip is not final", "回转单尚未定稿")
     faults = feedback_missing(note)
     if faults:
-        raise all_of(faults)
+        raise all_of(within(new.element, faults))
 
 
 def _plan(facts: Facts) -> None:

@@ -57,6 +57,8 @@ class Running(msgspec.Struct, frozen=True):
     escalated: int = 0
     flagged: int = 0
     resumes: str = ""
+    agreement: str = ""
+    places: str = ""
 
 
 class Timer(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Final
 from services.fhir.served import ServedType
 
 SERVED: Final = (
-    ServedType("ServiceRequest"),
-    ServedType("Task"),
+    ServedType("ServiceRequest", governed=True),
+    ServedType("Task", governed=True),
     ServedType("Appointment"),
     ServedType("AppointmentResponse"),
     ServedType("Schedule"),

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from services.fhir.access.consent import permissions_of
 from services.fhir.outcomes import Issue
 from services.referral.codes import (
@@ -105,7 +107,17 @@ def package_faults(facts: Facts, *, may_follow: bool) -> tuple[Issue, ...]:
     if bundle is None:
         return lacks(found.element, "the package names nothing that is here", "资料包不存在").issues
     sent = Sent(facts.direction, facts.sender, facts.is_stat, facts.at, may_follow)
-    return missing(bundle, facts.patient, sent)
+    return within(found.element, missing(bundle, facts.patient, sent))
+
+
+def within(element: str, issues: tuple[Issue, ...]) -> tuple[Issue, ...]:
+    """The same, told from the Task: `Task.input[0].value.resolve().entry[0]…`"""
+    return tuple(
+        msgspec.structs.replace(
+            issue, expression=tuple(f"{element}.resolve().{each.partition('.')[2]}" for each in issue.expression)
+        )
+        for issue in issues
+    )
 
 
 def consent(facts: Facts) -> None:

@@ -59,7 +59,7 @@ class Move(NamedTuple):
         return target == {SAME: source, RESUMED: resumes}.get(self.to, self.to)
 
 
-_SUBMISSION: Final = ("shape", "request", "signature", "relation", "package", "consent", "twin")
+_SUBMISSION: Final = ("shape", "request", "signature", "relation", "package", "consent", "siblings", "twin")
 _VOID: Final = frozenset(STATES) - {"voided"}
 
 MOVES: Final = (

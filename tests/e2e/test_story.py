@@ -19,7 +19,7 @@ def test_the_story_plays_from_one_command(tmp_path: Path) -> None:
     assert [int(number) for number, *_ in steps] == list(range(1, len(steps) + 1))
     assert len(steps) > 50
     assert {mark for _, mark, *_ in steps} == {"✓"}
-    assert {status for *_, status, _ in steps} == {"200", "401", "403", "404", "412"}
+    assert {status for *_, status, _ in steps} == {"200", "201", "401", "403", "404", "412", "422"}
     assert f"全部 {len(steps)} 步如期" in done.stdout
 
 

@@ -1,5 +1,5 @@
-"""Fixtures of this folder: the house of three services."""
+"""Fixtures of this folder: a house in which a referral may be in any state."""
 
-from tests.house import house
+from tests.ungoverned import house
 
 __all__ = ["house"]

@@ -5,11 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.referral.codes import TASK_CODE, concept
-from services.referral.states import business_status
 from tests.builders import encounter, observation, organization, patient
 from tests.house import Fhir
 from tests.matchers import assert_outcome
+from tests.referrals import Scene
 from tests.shelf import link
 
 Json = dict[str, Any]
@@ -101,18 +100,13 @@ async def test_nobody_admits_a_stranger_to_itself(home: Fhir, hospital: Fhir) ->
     assert_outcome(await hospital.get(f"/Observation/{pulse['id']}"), 404, "not-found")
 
 
-async def test_a_stat_referral_opens_the_record_under_an_emergencys_purpose(home: Fhir, hospital: Fhir) -> None:
-    who = await elder(home)
-    pulse = await home.created(observation(who))
-    task = {
-        "resourceType": "Task", "status": "requested", "intent": "order", "priority": "stat",
-        "code": concept(TASK_CODE, "referral"), "businessStatus": business_status("submitted"), "for": {"reference": who},
-        "requester": institution(home), "owner": institution(hospital),
-    }  # fmt: skip
-    await home.created(task)
+async def test_a_stat_referral_opens_the_record_under_an_emergencys_purpose(fhir: Fhir) -> None:
+    scene = await Scene.set(fhir)
+    pulse = await scene.placer.created(observation(scene.patient))
+    await scene.submitted(scene.request(priority="stat"))
     path = f"/Observation/{pulse['id']}"
-    assert_outcome(await hospital.get(path), 404, "not-found")
-    assert (await hospital.as_(purpose="ETREAT").get(path)).status_code == 200
+    assert_outcome(await scene.fulfiller.get(path), 404, "not-found")
+    assert (await scene.fulfiller.as_(purpose="ETREAT").get(path)).status_code == 200
 
 
 async def test_a_transaction_names_the_entry_whose_patient_is_out_of_reach(home: Fhir, hospital: Fhir) -> None:

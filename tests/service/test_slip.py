@@ -18,6 +18,9 @@ from tests.builders import batch, coded, create, entry, transaction, urn
 from tests.front import Front
 from tests.house import Fhir
 from tests.matchers import assert_outcome
+from tests.ungoverned import house
+
+__all__ = ["house"]
 
 Json = dict[str, Any]
 

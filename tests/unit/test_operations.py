@@ -5,8 +5,9 @@ import pytest
 from gateway.authorize import read_interaction
 from services.fhir.operations import OPERATIONS, Operation
 from services.fhir.outcomes import FhirError
+from services.referral.operations import OPERATIONS as REFERRAL
 
-ALL = [operation for operations in OPERATIONS.values() for operation in operations]
+ALL = [*(operation for operations in OPERATIONS.values() for operation in operations), *REFERRAL]
 
 
 def paths(operation: Operation) -> list[str]:

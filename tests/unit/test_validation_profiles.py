@@ -61,6 +61,19 @@ def test_every_profile_is_valid_and_understood(url: str) -> None:
     assert files("services.fhir.definitions").joinpath("profiles", f"{definition['id']}.json").is_file()
 
 
+TASK = builders.task(
+    "ServiceRequest/s",
+    meta=terms.meta("yiyang-referral-task", "clinic"),
+    code=builders.coded(f"{CANONICAL}/CodeSystem/task-code", "referral"),
+    businessStatus=builders.coded(f"{CANONICAL}/CodeSystem/referral-business-status", "submitted"),
+    authoredOn="2024-05-01T10:00:00+08:00",
+    lastModified="2024-05-01T10:00:00+08:00",
+    requester={"reference": "Organization/clinic"},
+    owner={"reference": "Organization/hospital"},
+    **{"for": {"reference": "Patient/p"}},  # type: ignore[arg-type]
+)
+
+
 def asked() -> referral.Referral:
     return referral.Referral(
         direction=terms.UP,
@@ -71,7 +84,6 @@ def asked() -> referral.Referral:
         number=referral.numbered(institutions.CLINIC, NOW),
         chain="1",
         authored="2024-05-01T10:00:00+08:00",
-        deadline="2024-05-02T10:00:00+08:00",
         **PLACES,
     )
 
@@ -89,9 +101,10 @@ def told() -> Iterator[Json]:
         for make in (packages.upward, packages.backward)
     )
     yield package_back
-    index = packages.index_of(("57133-1", "转诊单"), "Patient/p", institutions.CLINIC, when)
+    index = packages.index_of(("57133-1", "转诊单"), "Patient/p", "Bundle/b", institutions.CLINIC, when)
     agreed = referral.consent("Patient/p", institutions.HOSPITAL, institutions.CLINIC, when, "2025-05-01")
-    yield builders.transaction(*referral.submission(asked(), package, index, agreed))
+    sent = [part["resource"] for part in referral.submission(asked(), package, agreed)]
+    yield builders.transaction(*map(builders.create, (*sent, index, TASK)))
 
 
 def test_what_the_story_sends_keeps_the_profiles_that_it_claims() -> None:
@@ -120,8 +133,7 @@ def test_any_element_of_what_the_story_sends_is_found_when_it_is_broken(
 
 
 ELDER = builders.known_patient()
-REQUEST = referral.service_request(asked(), ["Bundle/b"])
-TASK = referral.task(asked(), "ServiceRequest/s", [(referral.SUPPORT, "Bundle/b")])
+REQUEST = referral.service_request(asked())
 SLIP = packages.back_note("Patient/p", "Condition/c", [], "2024-05-01T10:00:00+08:00")
 OBSERVATION = builders.observation(
     "Patient/p",

@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from yiyang.story.elements import Json
-from yiyang.story.institutions import CLINIC, HOME, HOSPITAL
+from yiyang.story.institutions import CLINIC, HOME, HOSPITAL, TCM_HOSPITAL
 from yiyang.story.packages import what_is_known
-from yiyang.story.stage import Player, first, resources
+from yiyang.story.stage import Player, resources
 
 INSTITUTION_SCOPES: Final = "system/*.crus"  # nobody deletes: what was wrong is marked entered-in-error
 SUPERVISOR: Final = "wuhai-supervisor"
@@ -13,9 +13,10 @@ ROLES: Final = (  # role, organization, scopes
     ("home", HOME.id, INSTITUTION_SCOPES),
     ("clinic", CLINIC.id, INSTITUTION_SCOPES),
     ("hospital", HOSPITAL.id, INSTITUTION_SCOPES),
+    ("tcm_hospital", TCM_HOSPITAL.id, INSTITUTION_SCOPES),
     ("supervisor", SUPERVISOR, "system/MeasureReport.rs system/Organization.rs"),
 )
-NAMES: Final = {"home": "养老院", "clinic": "社区", "hospital": "医院", "supervisor": "监管"}
+NAMES: Final = {"home": "养老院", "clinic": "社区", "hospital": "医院", "tcm_hospital": "中医院", "supervisor": "监管"}
 
 
 class Cast(NamedTuple):
@@ -24,6 +25,7 @@ class Cast(NamedTuple):
     home: Player
     clinic: Player
     hospital: Player
+    tcm_hospital: Player
     supervisor: Player
 
 
@@ -35,9 +37,10 @@ class Order(NamedTuple):
     package: str
 
 
-async def submit(player: Player, bundle: Json, says: str) -> Order:
-    written = await player.transact(bundle, says)
-    return Order(first(written, "ServiceRequest"), first(written, "Task"), first(written, "Bundle"))
+def order_of(task: Json) -> Order:
+    """What a Task says of the referral that it carries."""
+    package = next(each for each in task["input"] if each["type"]["coding"][0]["code"] == "package")
+    return Order(task["focus"]["reference"], f"Task/{task['id']}", package["valueReference"]["reference"])
 
 
 async def known_of(player: Player, patient: str) -> list[Json]:

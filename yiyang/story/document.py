@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from yiyang.story import terms
 from yiyang.story.elements import Json, coding, concept, identifier, narrative, reference, urn
 from yiyang.story.institutions import Institution
-from yiyang.story.terms import loinc, meta
+from yiyang.story.terms import local, loinc, meta
 
 REASON: Final = ("42349-1", "转诊原因/主要现病史")
 IMPRESSION: Final = ("11450-4", "初步印象")
@@ -24,6 +24,7 @@ VITALS: Final = ("8716-3", "生命体征")
 ABILITY: Final = ("47420-5", "功能/能力等级")
 PLAN: Final = ("18776-5", "下一步治疗方案及康复建议")
 CARE_NEEDS: Final = ("69730-0", "照护/饮食/管路/隔离要求")
+PENDING: Final = ("pending-results", "待回报结果")
 
 REFERRAL_NOTE: Final = ("57133-1", "转诊单")
 BACK_NOTE: Final = ("18842-5", "回转单")
@@ -87,7 +88,8 @@ def document_reference(kind: tuple[str, str], patient: str, package: str, author
 
 def _section(section: Section) -> Json:
     code, title = section.code
-    made: Json = {"title": title, "code": concept(loinc(code, title)), "text": narrative(section.text)}
+    coded = local("referral-section", code, title) if section.code == PENDING else loinc(code, title)
+    made: Json = {"title": title, "code": concept(coded), "text": narrative(section.text)}
     if section.entries:
         made["entry"] = [reference(entry) for entry in section.entries]
     elif section.empty:

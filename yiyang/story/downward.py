@@ -1,17 +1,17 @@
-"""The way back: the 回转单, a downward referral, the home's care plan, and both loops closed: docs/glossary.md"""
+"""The way back: a downward referral, the 回转单, the home's care plan, and both loops closed: docs/referral-workflow.md"""
 
 from datetime import datetime
 from typing import NamedTuple
 
+from services.referral.package import medication_lines
 from yiyang.story import document, packages, stay, terms
-from yiyang.story.cast import Cast, Order, known_of, submit
-from yiyang.story.elements import Calendar, Json, create, transaction, update
-from yiyang.story.home_care import care_plan
+from yiyang.story.cast import Cast, Order, known_of, order_of
+from yiyang.story.elements import Calendar, Json, transaction, update
+from yiyang.story.home_care import care_plan, reconciled
 from yiyang.story.institutions import HOME, HOSPITAL
-from yiyang.story.referral import Referral, moved, numbered, submission
+from yiyang.story.referral import Referral, consent, numbered, submission, value
 from yiyang.story.stage import Player, Stage, first
-
-READS = "读任务 · reads the task"
+from yiyang.story.upward import receivers
 
 
 class Stay(NamedTuple):
@@ -25,7 +25,7 @@ class Stay(NamedTuple):
 async def refer_back(stage: Stage, hospital: Player, patient: str, encounter: str, up: Order, now: datetime) -> Order:
     """Offer the way back, discharge her, send the 回转单. The downward referral."""
     stage.chapter("医院发起下转，出院，回传回转单", "the hospital refers back, discharges, and reports")
-    calendar, when = Calendar(now), Calendar(now).at(stay.DISCHARGED, 9)
+    calendar = Calendar(now)
     known = await known_of(hospital, patient)
     diagnosis = next(
         packages.address(one)
@@ -35,13 +35,17 @@ async def refer_back(stage: Stage, hospital: Player, patient: str, encounter: st
     place = Stay(patient, encounter, diagnosis)
     order = await hospital.get(up.request, "读上转申请 · reads the order")
     referral = _downward(place, order, up, calendar, now)
-    index = packages.index_of(document.BACK_NOTE, patient, HOSPITAL, when)
-    offered = moved(await hospital.get(up.task, READS), "back-offered", when)
-    package = packages.backward(stage.base, patient, diagnosis, known, when)
-    entries = [*submission(referral, package, index), update(offered)]
-    down = await submit(
-        hospital, transaction(*entries), "下转：资料包、申请、任务 · package, order, task of the way back"
-    )
+    package = packages.backward(stage.base, patient, diagnosis, known, calendar.ago(0))
+    agreed = consent(patient, HOME, HOSPITAL, calendar.ago(1), calendar.at(-80))
+    sent = await hospital.invoke(
+        "ServiceRequest/$refer", "下转：资料包、申请、同意书 · package, order and consent of the way back",
+        *submission(referral, package, agreed), expect=201,
+    )  # fmt: skip
+    down = order_of(sent)
+    back = value("request", valueReference={"reference": down.request})
+    await hospital.invoke(f"{up.task}/$offer-back", "上转任务：已发起下转 · the way back is offered", back)
+    index = packages.index_of(document.BACK_NOTE, patient, down.package, HOSPITAL, calendar.ago(0))
+    await hospital.post("DocumentReference", index, "资料包索引 · the index entry of the package")
     await _report(hospital, place, known, up, calendar)
     return down
 
@@ -49,45 +53,46 @@ async def refer_back(stage: Stage, hospital: Player, patient: str, encounter: st
 async def bring_home(stage: Stage, home: Player, patient: str, down: Order, calendar: Calendar) -> str:
     """The home takes her back and plans her care. The CarePlan."""
     stage.chapter("养老院接回老人，执行照护计划", "the home takes her back with an active care plan")
-    current = await home.get(down.task, READS)
-    for state, minute, says in (
-        ("received", 0, "签收下转 · received"),
-        ("accepted", 10, "同意接收 · accepted"),
-        ("arrived", 30, "老人回院 · she is back"),
-        ("treating", 40, "照护中 · in care"),
-    ):
-        current = await home.put(moved(current, state, calendar.at(0, 9, minute)), says)
-    diagnosis = (await home.get(down.request, "读下转申请 · reads the order"))["reasonReference"][0]["reference"]
+    await home.invoke(f"{down.task}/$receive", "签收下转 · received")
+    await home.invoke(f"{down.task}/$accept", "同意接收 · accepted", *receivers(HOME))
+    back = {"name": "encounter", "resource": stay.return_home(patient, down.request, calendar)}
+    identity = value("identity-verified", valueBoolean=True)
+    await home.invoke(f"{down.task}/$arrive", "老人回院，核验身份 · she is back", back, identity)
+    await home.invoke(f"{down.task}/$treat", "照护中 · in care")
+    request = await home.get(down.request, "读下转申请 · reads the order")
+    lines = medication_lines(await home.get(down.package, "读下转资料包 · reads the package"))
+    diagnosis = request["reasonReference"][0]["reference"]
     planned = await home.transact(
         transaction(*care_plan(patient, down.request, diagnosis, calendar)),
         "照护计划、目标、小组、重新评估 · care plan, goal, team, reassessment",
     )
     plan = first(planned, "CarePlan")
-    done = moved(current, "feedback-sent", calendar.at(0, 11), ("照护计划", plan))
-    await home.put(done, "回执：照护计划已执行 · feedback: the plan is active")
+    await home.invoke(
+        f"{down.task}/$feedback", "回执：计划执行、逐条核对用药、重新评估 · plan, medication reconciled, reassessment",
+        value("care-plan", valueReference={"reference": plan}),
+        {"name": "medication", "resource": reconciled(patient, lines, calendar)},
+        value("reassessment", valueReference={"reference": first(planned, "Observation")}),
+    )  # fmt: skip
     return plan
 
 
-async def close(stage: Stage, cast: Cast, up: Order, down: Order, calendar: Calendar) -> None:
+async def close(stage: Stage, cast: Cast, up: Order, down: Order) -> None:
     """A loop is closed when the Task is completed and the placer has acknowledged."""
     stage.chapter("双方确认结案", "both loops are closed by those who opened them")
     for player, order in ((cast.clinic, up), (cast.hospital, down)):
-        closed = moved(await player.get(order.task, READS), "closed", calendar.at(0, 12))
+        plan = value("follow-up", valueString="三日内首次随访，两周后复诊")
+        await player.invoke(f"{order.task}/$acknowledge", "确认结案，随访计划 · acknowledged, with a follow-up", plan)
         request = await player.get(order.request, "读申请 · reads the order")
-        entries = transaction(update(closed), update(request | {"status": "completed"}))
-        await player.transact(entries, "确认结案 · acknowledged, order completed")
+        stage.check(request["status"] == "completed", "申请随之完成 · the order is completed with it")
 
 
 async def _report(hospital: Player, place: Stay, known: list[Json], up: Order, calendar: Calendar) -> None:
-    when = calendar.at(stay.DISCHARGED, 11)
+    when = calendar.ago(0)
     discharged = stay.discharged(await hospital.get(place.encounter, "读住院记录 · reads the encounter"), calendar)
-    report = create(packages.back_note(place.patient, place.diagnosis, known, when))
-    written = await hospital.transact(
-        transaction(update(discharged), report), "出院，回转单 · discharge and the report to the clinic"
-    )
-    current = await hospital.get(up.task, READS)
-    sent = moved(current, "feedback-sent", when, ("回转单", first(written, "Composition")))
-    await hospital.put(sent, "已发回转单 · feedback sent")
+    await hospital.transact(transaction(update(discharged)), "出院 · discharge")
+    report = packages.back_note(place.patient, place.diagnosis, known, when)
+    slip = {"name": "composition", "resource": report}
+    await hospital.invoke(f"{up.task}/$feedback", "回执：回转单 · the report to the clinic", slip)
 
 
 def _downward(place: Stay, order: Json, up: Order, calendar: Calendar, now: datetime) -> Referral:
@@ -102,7 +107,7 @@ def _downward(place: Stay, order: Json, up: Order, calendar: Calendar, now: date
         reason="急性期治疗结束，病情稳定，转回养老机构继续照护",
         number=numbered(HOSPITAL, now),
         chain=order["requisition"]["value"],
-        authored=calendar.at(stay.DISCHARGED, 9),
-        deadline=calendar.at(-2),
+        authored=calendar.ago(0),
+        priority="routine",
         based_on=up.request,
     )

@@ -14,7 +14,12 @@ class Calendar:
     """Instants of the story, told in days before the day on which it is played."""
 
     def __init__(self, now: datetime) -> None:
+        self._now = now.astimezone(CHINA)
         self._today = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    @classmethod
+    def current(cls) -> "Calendar":
+        return cls(datetime.now(CHINA))
 
     def moment(self, days_ago: int, hour: int = 0, minute: int = 0) -> datetime:
         return self._today - timedelta(days=days_ago) + timedelta(hours=hour, minutes=minute)
@@ -22,6 +27,10 @@ class Calendar:
     def at(self, days_ago: int, hour: int = 0, minute: int = 0) -> str:
         """A dateTime with Beijing's offset."""
         return self.moment(days_ago, hour, minute).isoformat()
+
+    def ago(self, minutes: float) -> str:
+        """An instant shortly before the story is played, or after it; the rules of the server look at its own clock."""
+        return (self._now - timedelta(minutes=minutes)).isoformat(timespec="seconds")
 
     def day(self, days_ago: int) -> str:
         return self.moment(days_ago).date().isoformat()

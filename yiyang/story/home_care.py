@@ -1,5 +1,6 @@
 """The home's active care plan after a downward referral: http://hl7.org/fhir/R4/careplan.html"""
 
+from collections.abc import Sequence
 from typing import Final
 
 from yiyang.story.elements import Calendar, Json, concept, create, quantity, reference, urn
@@ -21,7 +22,7 @@ def care_plan(patient: str, order: str, condition: str, calendar: Calendar) -> l
         create(_plan(patient, order, condition, (goal, team), calendar), plan),
         create(_goal(patient, condition, calendar), goal),
         create(_team(patient), team),
-        create(ability(patient, HOME, ("2", "中度失能"), calendar.at(0, 10))),
+        create(ability(patient, HOME, ("2", "中度失能"), calendar.ago(0))),
     ]
 
 
@@ -36,7 +37,7 @@ def _plan(patient: str, order: str, condition: str, parts: tuple[str, str], cale
         "title": "心力衰竭出院后照护计划",
         "subject": reference(patient),
         "period": {"start": calendar.at(0), "end": calendar.at(-90)},
-        "created": calendar.at(0, 10),
+        "created": calendar.ago(0),
         "author": HOME.member("nurse"),
         "careTeam": [reference(team)],
         "addresses": [reference(condition)],
@@ -86,4 +87,20 @@ def _team(patient: str) -> Json:
         "subject": reference(patient),
         "participant": [{"member": member} for member in members],
         "managingOrganization": [HOME.reference],
+    }
+
+
+def reconciled(patient: str, lines: Sequence[str], calendar: Calendar) -> Json:
+    """Each line of medication with which she comes back, answered: http://hl7.org/fhir/R4/list.html"""
+    flag = concept(local("medication-answer", "continue", "继续"))
+    return {
+        "resourceType": "List",
+        "meta": meta("yiyang-list", HOME.id),
+        "status": "current",
+        "mode": "snapshot",
+        "title": "入院用药核对",
+        "subject": reference(patient),
+        "date": calendar.ago(0),
+        "source": HOME.member("nurse"),
+        "entry": [{"flag": flag, "item": reference(line)} for line in lines],
     }

@@ -1,10 +1,10 @@
-"""Three made-up institutions of Wuhai 乌海 and their staff: http://hl7.org/fhir/R4/administration-module.html"""
+"""Four made-up institutions of Wuhai 乌海 and their staff: http://hl7.org/fhir/R4/administration-module.html"""
 
 from typing import Final, NamedTuple
 
 from services.kit.identifiers import uscc
 from yiyang.story import terms
-from yiyang.story.elements import Json, concept, identifier, reference, transaction, update
+from yiyang.story.elements import Json, coding, concept, identifier, reference, transaction, update
 from yiyang.story.terms import local, meta
 
 
@@ -29,6 +29,15 @@ class Institution(NamedTuple):
     street: str
     phone: str
     staff: tuple[Staff, ...]
+    ward: tuple[str, str]
+
+    @property
+    def department(self) -> Json:
+        return reference(f"Organization/{self.id}-ward", self.ward[0])
+
+    @property
+    def bed(self) -> Json:
+        return reference(f"Location/{self.id}-bed", self.ward[1])
 
     @property
     def reference(self) -> Json:
@@ -53,6 +62,7 @@ HOME: Final = Institution(
         Staff("wuhai-binhe-nurse", "乌兰其其格", ("nurse", "护士"), "DEMO2024150300101"),
         Staff("wuhai-binhe-caregiver", "李春梅", ("caregiver", "护理员"), "DEMO2024150300102"),
     ),
+    ward=("照护二区", "照护二区 6 床"),
 )
 CLINIC: Final = Institution(
     id="wuhai-fenghuang-clinic",
@@ -64,6 +74,7 @@ CLINIC: Final = Institution(
     street="凤凰演示路2号",
     phone="0473-0000002",
     staff=(Staff("wuhai-fenghuang-doctor", "张文博", ("physician", "家庭医生"), "DEMO2024150300201"),),
+    ward=("全科", "观察 1 床"),
 )
 HOSPITAL: Final = Institution(
     id="wuhai-gander-hospital",
@@ -78,14 +89,52 @@ HOSPITAL: Final = Institution(
         Staff("wuhai-gander-cardiologist", "巴特尔", ("physician", "心内科医师"), "DEMO2024150300301"),
         Staff("wuhai-gander-nurse", "陈静", ("nurse", "护士"), "DEMO2024150300302"),
     ),
+    ward=("心内科", "心内科 12 床"),
 )
-INSTITUTIONS: Final = (HOME, CLINIC, HOSPITAL)
+TCM_HOSPITAL: Final = Institution(
+    id="wuhai-tumote-tcm-hospital",
+    name="乌海市图默特蒙医中医医院（演示）",
+    short="TMTZ",
+    uscc=uscc("12", "150300", "DEMTM004"),
+    type=local("institution-type-ws218", "A200", "中医医院"),
+    district=("150303", "海南区"),
+    street="图默特演示街4号",
+    phone="0473-0000004",
+    staff=(Staff("wuhai-tumote-physician", "斯琴", ("physician", "心病科医师"), "DEMO2024150300401"),),
+    ward=("心病科", "心病科 3 床"),
+)
+INSTITUTIONS: Final = (HOME, CLINIC, HOSPITAL, TCM_HOSPITAL)
 
 
 def directory_of(institution: Institution) -> Json:
     """A transaction in which an institution describes itself and its staff, under ids that stay the same."""
     people = [update(entry) for staff in institution.staff for entry in _staff(institution, staff)]
-    return transaction(update(_organization(institution)), *people)
+    places = [update(each) for each in _ward(institution)]
+    return transaction(update(_organization(institution)), *places, *people)
+
+
+def _ward(institution: Institution) -> tuple[Json, Json]:
+    """The department that takes patients in, and a bed of it."""
+    department, bed = institution.ward
+    organization = {
+        "resourceType": "Organization",
+        "id": f"{institution.id}-ward",
+        "meta": meta("yiyang-department", institution.id),
+        "active": True,
+        "name": department,
+        "partOf": institution.reference,
+    }
+    location = {
+        "resourceType": "Location",
+        "id": f"{institution.id}-bed",
+        "meta": meta("yiyang-bed", institution.id),
+        "status": "active",
+        "name": bed,
+        "physicalType": concept(coding(f"{terms.HL7}/location-physical-type", "bd", "Bed")),
+        "operationalStatus": coding(f"{terms.HL7}/v2-0116", "U", "Unoccupied"),
+        "managingOrganization": institution.reference,
+    }
+    return organization, location
 
 
 def _organization(institution: Institution) -> Json:

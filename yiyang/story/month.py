@@ -9,7 +9,7 @@ from yiyang.story.institutions import HOME, Institution
 from yiyang.story.terms import category, local, loinc, meta
 
 DAYS: Final = 30
-LAST_DAY: Final = 12  # days before today; what follows is the referral
+LAST_DAY: Final = 0  # days before today; what follows is the referral
 CARE: Final = (
     ("bathing", "协助洗浴"),
     ("feeding", "协助进食"),

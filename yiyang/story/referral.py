@@ -1,20 +1,17 @@
-"""A referral: the order and the Task that carries its state, created together: docs/glossary.md, http://hl7.org/fhir/R4/task.html"""
+"""A referral as `$refer` takes it: the order, its package and the elder's consent: docs/referral-workflow.md"""
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple
 
 from services.kit.identifiers import referral_number
 from yiyang.story import terms
-from yiyang.story.elements import Json, coding, concept, create, identifier, reference, urn
+from yiyang.story.elements import Json, coding, concept, identifier, reference
 from yiyang.story.institutions import Institution
-from yiyang.story.terms import STATES, local, meta
-
-SUPPORT: Final = local("referral-input", "package", "转诊资料包")
-CONSENT: Final = local("referral-input", "consent", "授权同意书")
+from yiyang.story.terms import local, meta
 
 
 class Referral(NamedTuple):
-    """What one referral says, in one direction. References are relative URLs or fullUrls of the same transaction."""
+    """What one referral says, in one direction; references are relative URLs."""
 
     direction: tuple[str, str]
     placer: Institution
@@ -27,7 +24,7 @@ class Referral(NamedTuple):
     number: str
     chain: str
     authored: str
-    deadline: str
+    priority: str = "urgent"
     based_on: str | None = None
 
 
@@ -36,7 +33,7 @@ def numbered(placer: Institution, when: datetime) -> str:
     return referral_number(placer.short, when.date(), when.hour * 3600 + when.minute * 60 + when.second)
 
 
-def service_request(referral: Referral, support: list[str]) -> Json:
+def service_request(referral: Referral) -> Json:
     made = {
         "resourceType": "ServiceRequest",
         "meta": meta("yiyang-referral-request", referral.placer.id),
@@ -48,7 +45,7 @@ def service_request(referral: Referral, support: list[str]) -> Json:
             concept(local("service-category", "referral", "双向转诊")),
             concept(local("referral-direction", *referral.direction)),
         ],
-        "priority": "urgent" if referral.direction == terms.UP else "routine",
+        "priority": referral.priority,
         "code": concept(text=referral.service),
         "subject": reference(referral.patient),
         "encounter": reference(referral.encounter),
@@ -57,43 +54,8 @@ def service_request(referral: Referral, support: list[str]) -> Json:
         "performer": [referral.fulfiller.reference],
         "reasonCode": [concept(text=referral.reason)],
         "reasonReference": [reference(referral.condition)],
-        "supportingInfo": [reference(one) for one in support],
     }
     return made | ({"basedOn": [reference(referral.based_on)]} if referral.based_on else {})
-
-
-def task(referral: Referral, focus: str, inputs: list[tuple[Json, str]]) -> Json:
-    """The Task in state submitted: from here on the fulfiller writes it."""
-    status, display = STATES["submitted"]
-    return {
-        "resourceType": "Task",
-        "meta": meta("yiyang-referral-task", referral.placer.id),
-        "status": status,
-        "businessStatus": concept(local("referral-business-status", "submitted", display)),
-        "intent": "order",
-        "priority": "urgent" if referral.direction == terms.UP else "routine",
-        "code": concept(local("task-code", "referral", "双向转诊")),
-        "focus": reference(focus),
-        "for": reference(referral.patient),
-        "authoredOn": referral.authored,
-        "lastModified": referral.authored,
-        "requester": referral.placer.reference,
-        "owner": referral.fulfiller.reference,
-        "restriction": {"period": {"end": referral.deadline}},
-        "input": [{"type": concept(kind), "valueReference": reference(target)} for kind, target in inputs],
-    }
-
-
-def moved(current: Json, state: str, when: str, *outputs: tuple[str, str]) -> Json:
-    """The Task in its next state; what it has put out so far stays."""
-    status, display = STATES[state]
-    made = [{"type": concept(text=kind), "valueReference": reference(target)} for kind, target in outputs]
-    changed = current | {
-        "status": status,
-        "businessStatus": concept(local("referral-business-status", state, display)),
-        "lastModified": when,
-    }
-    return changed | ({"output": [*current.get("output", ()), *made]} if made else {})
 
 
 def consent(patient: str, recipient: Institution, writer: Institution, start: str, end: str) -> Json:
@@ -128,14 +90,15 @@ def permission(recipient: Institution, start: str, end: str) -> Json:
     }
 
 
-def submission(referral: Referral, package: Json, index: Json, agreed: Json | None = None) -> list[Json]:
-    """The entries that create a referral with its package; `index` refers to the package by its fullUrl."""
-    package_url, consent_url, order = index["content"][0]["attachment"]["url"], urn(), urn()
-    support = [(SUPPORT, package_url)] + ([(CONSENT, consent_url)] if agreed else [])
-    return [
-        *([create(agreed, consent_url)] if agreed else []),
-        create(package, package_url),
-        create(index),
-        create(service_request(referral, [target for _, target in support]), order),
-        create(task(referral, order, support)),
-    ]
+def submission(referral: Referral, package: Json, agreed: Json) -> tuple[Json, ...]:
+    """The parameters of `$refer`: the request, its package and her consent."""
+    return (
+        {"name": "request", "resource": service_request(referral)},
+        {"name": "package", "resource": package},
+        {"name": "consent", "resource": agreed},
+    )
+
+
+def value(name: str, **given: Any) -> Json:
+    """A parameter of an operation."""
+    return {"name": name, **given}

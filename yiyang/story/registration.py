@@ -8,7 +8,6 @@ from yiyang.story.elements import Calendar, Json, coding, concept, identifier
 from yiyang.story.institutions import CLINIC, Institution
 from yiyang.story.referral import agreement, permission
 from yiyang.story.stage import Player, Stage
-from yiyang.story.visit import DAY
 
 LASTS_DAYS = 365
 
@@ -39,7 +38,7 @@ def statement(elder: Elder, institution: Institution, calendar: Calendar) -> Jso
 
 def _signed(institution: Institution, calendar: Calendar) -> Json:
     """Her separate consent (PIPL Art. 23, 29), with the paper that she signed."""
-    start, end = calendar.at(DAY, 9), calendar.at(-LASTS_DAYS)
+    start, end = calendar.ago(120), calendar.at(-LASTS_DAYS)
     paper = base64.b64encode("单独同意书（演示）".encode()).decode()
     return {
         "resourceType": "Consent",

@@ -109,6 +109,11 @@ class Player:
     async def post(self, path: str, resource: Json, says: str, expect: int = 201) -> Json:
         return _body(await self._send("POST", path, says, expect, resource))
 
+    async def invoke(self, path: str, says: str, *parts: Json, expect: int = 200) -> Json:
+        """An operation, with its parameters."""
+        given: Json = {"resourceType": "Parameters"} | ({"parameter": list(parts)} if parts else {})
+        return _body(await self._send("POST", path, says, expect, given))
+
     async def put(self, resource: Json, says: str, expect: int = 200, version: str | None = None) -> Json:
         """Update in the version that was read, or in the one that is named."""
         path = f"{resource['resourceType']}/{resource['id']}"

@@ -20,18 +20,6 @@ HL7: Final = "http://terminology.hl7.org/CodeSystem"
 CLINICAL: Final = f"{HL7}/condition-clinical"
 ACT: Final = f"{HL7}/v3-ActCode"
 
-STATES: Final = {
-    "submitted": ("requested", "已提交·待受理"),
-    "received": ("received", "已签收·受理中"),
-    "accepted": ("accepted", "已同意接收"),
-    "scheduled": ("ready", "已安排(床位/号源/时间)"),
-    "arrived": ("in-progress", "已到诊"),
-    "treating": ("in-progress", "诊疗中/照护中"),
-    "back-offered": ("in-progress", "已发起下转"),
-    "feedback-sent": ("completed", "已回执(回转单/小结已发)"),
-    "closed": ("completed", "已结案"),
-}
-
 UP: Final = ("up", "上转")
 DOWN: Final = ("down", "下转")
 

@@ -16,7 +16,7 @@ COURSE: Final = "给予吸氧、含服硝酸甘油，症状部分缓解"
 
 def visit(patient: str, calendar: Calendar) -> Json:
     """One transaction: the visit, what was measured, what the doctor thinks it is."""
-    encounter, when = urn(), calendar.at(DAY, 10)
+    encounter, when = urn(), calendar.ago(45)
     impression = condition(patient, CLINIC, ("I50.900", "心力衰竭", "I50.9"), CLINIC.member("physician"))
     return transaction(
         create(_encounter(patient, calendar), encounter),
@@ -37,6 +37,6 @@ def _encounter(patient: str, calendar: Calendar) -> Json:
         "type": [concept(local("visit-type", "home-visit", "上门巡诊"))],
         "subject": reference(patient),
         "participant": [{"individual": CLINIC.member("physician")}],
-        "period": {"start": calendar.at(DAY, 10), "end": calendar.at(DAY, 10, 45)},
+        "period": {"start": calendar.ago(60), "end": calendar.ago(30)},
         "serviceProvider": CLINIC.reference,
     }

@@ -72,6 +72,10 @@ class Inputs:
                 return resource
         return None
 
+    def parts(self, name: str) -> list[Json]:
+        """The parameters of this name as they were sent: `valueX`, `resource` or `part`."""
+        return [part for part in self._parts if part["name"] == name]
+
     def groups(self, name: str) -> Iterator["Inputs"]:
         """The parts of each parameter that has parts."""
         return (Inputs(part["part"]) for part in self._parts if part["name"] == name and "part" in part)

@@ -1,0 +1,56 @@
+"""What the referral service decides on every version of a governed Task or ServiceRequest, whatever way it came (services/fhir/business.py).
+
+Both doors of the workflow lead here: PUT and PATCH with If-Match, and the operations. docs/referral-workflow.md
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.fhir.business import Business, Change, Context, Decision
+from services.kit.settings import ServiceSettings
+from services.referral.aborts import decide_abort
+from services.referral.calendar import Calendar, calendar_of
+from services.referral.codes import is_abort, is_referral, is_referral_request
+from services.referral.decided import Part, joined
+from services.referral.desk import Desk
+from services.referral.requests import decide_request
+from services.referral.transitions import decide_task
+
+Json = dict[str, Any]
+
+
+def business_of(settings: ServiceSettings) -> Business:
+    return partial(decide, calendar_from(settings))
+
+
+def calendar_from(settings: ServiceSettings) -> Calendar:
+    return calendar_of(ZoneInfo("Asia/Shanghai"), settings.working_hours)
+
+
+def guarded(resource_type: str, there: Json) -> bool:
+    """A change of these names the version that it changes: two institutions write them in turn."""
+    if resource_type == "Task":
+        return is_referral(there) or is_abort(there)
+    return resource_type == "ServiceRequest" and is_referral_request(there)
+
+
+async def decide(
+    calendar: Calendar, changes: Sequence[Change], others: Mapping[str, Json], context: Context
+) -> Decision:
+    desk = Desk(changes, others, context)
+    parts = [await _decide(place, change, desk, calendar) for place, change in enumerate(changes)]
+    return joined([part for part in parts if part], desk)
+
+
+async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) -> Part | None:
+    """None for what the workflow does not govern: it is an ordinary resource."""
+    versions = [each for each in (change.before, change.after) if each is not None]
+    if change.type == "Task" and any(map(is_referral, versions)):
+        return await decide_task(place, change, desk, calendar)
+    if change.type == "Task" and any(map(is_abort, versions)):
+        return await decide_abort(change, desk)
+    if change.type == "ServiceRequest" and any(map(is_referral_request, versions)):
+        return await decide_request(change, desk)
+    return None
