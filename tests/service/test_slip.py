@@ -5,7 +5,6 @@ import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pypdf
@@ -14,13 +13,11 @@ import pytest
 from gateway.keys import KeyPair
 from services.kit.peers import Peers
 from tests import slips
-from tests.builders import batch, coded, create, entry, transaction, urn
+from tests.builders import batch, entry
 from tests.front import Front
 from tests.house import Fhir
 from tests.matchers import assert_outcome
-from tests.ungoverned import house
-
-__all__ = ["house"]
+from tests.referrals import Scene
 
 Json = dict[str, Any]
 
@@ -28,43 +25,31 @@ HTML = "text/html; charset=utf-8"
 
 
 @pytest.fixture
-def clinic(fhir: Fhir) -> Fhir:
-    return Fhir(fhir.peers, fhir.caller, introduces=False).as_(organization=f"slip-clinic-{uuid4().hex[:6]}")
-
-
-@pytest.fixture
-def hospital(clinic: Fhir) -> Fhir:
-    return clinic.as_(organization=f"slip-hospital-{uuid4().hex[:6]}")
+async def scene(fhir: Fhir) -> Scene:
+    return await Scene.set(fhir)
 
 
 def institution(fhir: Fhir) -> Json:
     return {"reference": f"Organization/{fhir.caller.organization}"}
 
 
-async def refer(clinic: Fhir, hospital: Fhir, direction: str = "up", text: str = "心力衰竭？") -> str:
-    """A referral with its package, as its Task."""
-    elder = await clinic.created(slips.elder(id=None))
-    patient = f"Patient/{elder['id']}"
-    package = slips.package(slips.section("11450-4", "初步印象", f"<p>{text}</p>"), patient=patient, others=(elder,))
-    where, order = urn(), urn()
-    sent = [{"type": coded(f"{slips.SYSTEM}/referral-input", "package"), "valueReference": {"reference": where}}]
-    request = slips.order(direction, patient=patient, supportingInfo=[{"reference": where}])
-    task = slips.task(
-        "submitted",
-        order,
-        requester=institution(clinic),
-        owner=institution(hospital),
-        **{"input": sent, "for": {"reference": patient}},
-    )
-    made = await clinic.post("/", transaction(create(package, where), create(request, order), create(task)))
-    assert made.status_code == 200, made.text
-    name: str = made.json()["entry"][-1]["response"]["location"].partition("/_history")[0]
-    return name
+def is_back(output: Json) -> bool:
+    return bool(output["type"]["coding"][0]["code"] == "down-request")
 
 
-async def test_both_sides_have_the_slip_on_paper(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    for side in (clinic, hospital):
+async def refer(scene: Scene, text: str = "心力衰竭？") -> str:
+    """A submitted referral, as its Task."""
+    package = scene.package()
+    note = package["entry"][0]["resource"]
+    first = next(each for each in note["section"] if each["code"]["coding"][0]["code"] == "11450-4")
+    first["text"] = slips.section("11450-4", "初步印象", f"<p>{text}</p>")["text"]
+    note["title"] = "转诊单"
+    return f"Task/{(await scene.submitted(package=package))['id']}"
+
+
+async def test_both_sides_have_the_slip_on_paper(scene: Scene) -> None:
+    task = await refer(scene)
+    for side in (scene.placer, scene.fulfiller):
         answer = await side.get(f"/{task}/$slip")
         assert answer.status_code == 200, answer.content
         assert answer.headers["content-type"] == "application/pdf"
@@ -72,96 +57,105 @@ async def test_both_sides_have_the_slip_on_paper(clinic: Fhir, hospital: Fhir) -
         assert answer.headers["cache-control"] == "private, no-store"
         told = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages)
         assert "双向转诊（转出）单" in told
-        assert "王秀英" in told
+        assert "演示" in told
         assert "心力衰竭？" in told
         assert "不作为就诊凭证" not in told
 
 
-async def test_the_client_says_in_which_form(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    page = await clinic.get(f"/{task}/$slip?_format=text/html")
+async def test_the_client_says_in_which_form(scene: Scene) -> None:
+    task = await refer(scene)
+    page = await scene.placer.get(f"/{task}/$slip?_format=text/html")
     assert page.headers["content-type"] == HTML
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert (await clinic.get(f"/{task}/$slip", accept="text/html")).text.startswith("<!DOCTYPE html>")
-    assert (await clinic.get(f"/{task}/$slip?_format=pdf")).content.startswith(b"%PDF-")
-    assert_outcome(await clinic.get(f"/{task}/$slip?_format=json"), 406, "not-supported")
-    assert_outcome(await clinic.get(f"/{task}/$slip", accept="application/fhir+json"), 406, "not-supported")
-    assert_outcome(await clinic.get(f"/{task}/$slip?color=red"), 400, "not-supported")
+    assert (await scene.placer.get(f"/{task}/$slip", accept="text/html")).text.startswith("<!DOCTYPE html>")
+    assert (await scene.placer.get(f"/{task}/$slip?_format=pdf")).content.startswith(b"%PDF-")
+    assert_outcome(await scene.placer.get(f"/{task}/$slip?_format=json"), 406, "not-supported")
+    assert_outcome(await scene.placer.get(f"/{task}/$slip", accept="application/fhir+json"), 406, "not-supported")
+    assert_outcome(await scene.placer.get(f"/{task}/$slip?color=red"), 400, "not-supported")
 
 
-async def test_other_operations_still_answer_json_only(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    assert_outcome(await clinic.get(f"/{task}/$meta?_format=text/html"), 406, "not-supported")
+async def test_other_operations_still_answer_json_only(scene: Scene) -> None:
+    task = await refer(scene)
+    assert_outcome(await scene.placer.get(f"/{task}/$meta?_format=text/html"), 406, "not-supported")
 
 
-async def test_the_way_back_has_a_form_of_its_own(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(hospital, clinic, "down")
-    assert "双向转诊（回转）单" in (await clinic.get(f"/{task}/$slip?_format=html")).text
+async def test_the_way_back_has_a_form_of_its_own(scene: Scene) -> None:
+    treating = await scene.at("treating")
+    offered = await scene.done(treating, "offer-back")
+    back = next(each["valueReference"]["reference"] for each in offered["output"] if is_back(each))
+    draft = scene.task(back, "draft", requester=offered["owner"], owner=offered["requester"])
+    task = await scene.fulfiller.created(draft)
+    page = (await scene.fulfiller.get(f"/Task/{task['id']}/$slip?_format=html")).text
+    assert "双向转诊（回转）单" in page
+    assert "不作为就诊凭证" in page, "a draft is no pass"
 
 
-async def test_nobody_else_learns_that_there_is_one(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    stranger = clinic.as_(organization="slip-stranger")
+async def test_nobody_else_learns_that_there_is_one(scene: Scene) -> None:
+    task = await refer(scene)
+    stranger = scene.placer.as_(organization="slip-stranger")
     assert_outcome(await stranger.get(f"/{task}/$slip"), 404, "not-found")
-    assert_outcome(await clinic.get("/Task/no-such-task/$slip"), 404, "not-found")
+    assert_outcome(await scene.placer.get("/Task/no-such-task/$slip"), 404, "not-found")
 
 
-async def test_scopes_have_to_reach_what_it_is_made_of(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    narrow = clinic.as_(scopes=("system/Task.rs", "system/ServiceRequest.rs"))
+async def test_scopes_have_to_reach_what_it_is_made_of(scene: Scene) -> None:
+    task = await refer(scene)
+    narrow = scene.placer.as_(scopes=("system/Task.rs", "system/ServiceRequest.rs"))
     assert_outcome(await narrow.get(f"/{task}/$slip"), 403, "forbidden")
 
 
-async def test_a_task_that_is_no_referral_has_none(clinic: Fhir) -> None:
-    task = await clinic.created({"resourceType": "Task", "status": "requested", "intent": "order"})
-    assert_outcome(await clinic.get(f"/Task/{task['id']}/$slip"), 422, "processing", "Task.code")
+async def test_a_task_that_is_no_referral_has_none(scene: Scene) -> None:
+    task = await scene.placer.created({"resourceType": "Task", "status": "requested", "intent": "order"})
+    assert_outcome(await scene.placer.get(f"/Task/{task['id']}/$slip"), 422, "processing", "Task.code")
 
 
-async def test_a_package_out_of_reach_makes_no_empty_slip(clinic: Fhir, hospital: Fhir) -> None:
-    """Once it has said no, the hospital still sees its Task, and the package no more."""
-    task = await refer(clinic, hospital)
-    current = (await hospital.get(f"/{task}")).json()
-    changed = current | {"status": "rejected", "businessStatus": coded(f"{slips.SYSTEM}/referral-business-status", "rejected"),
-                         "statusReason": {"text": "无床位"}}  # fmt: skip
-    assert (await hospital.put(f"/{task}", changed)).status_code == 200
-    assert (await hospital.get(f"/{task}")).status_code == 200
-    assert_outcome(await hospital.get(f"/{task}/$slip"), 404, "not-found")
-    assert "不作为就诊凭证" in (await clinic.get(f"/{task}/$slip?_format=html")).text
+async def test_a_package_out_of_reach_makes_no_empty_slip(scene: Scene) -> None:
+    """Once it has said no, the fulfiller still sees its Task, and the package no more."""
+    task = f"Task/{(await scene.at('rejected'))['id']}"
+    assert (await scene.fulfiller.get(f"/{task}")).status_code == 200
+    assert_outcome(await scene.fulfiller.get(f"/{task}/$slip"), 404, "not-found")
+    assert "不作为就诊凭证" in (await scene.placer.get(f"/{task}/$slip?_format=html")).text
 
 
-async def test_the_patient_learns_who_printed_it(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    await hospital.get(f"/{task}/$slip")
-    patient = (await clinic.get(f"/{task}")).json()["for"]["reference"]
-    person = clinic.as_(practitioner=patient, organization="portal", purpose="PATRQT")
+async def test_who_will_receive_her_stands_on_it_once_accepted(scene: Scene) -> None:
+    task = await scene.at("accepted")
+    assert "单位 心内科 科室" in (await scene.placer.get(f"/Task/{task['id']}/$slip?_format=html")).text
+
+
+async def test_the_patient_learns_who_printed_it(scene: Scene) -> None:
+    task = await refer(scene)
+    await scene.fulfiller.get(f"/{task}/$slip")
+    patient = (await scene.placer.get(f"/{task}")).json()["for"]["reference"]
+    person = scene.placer.as_(practitioner=patient, organization="portal", purpose="PATRQT")
     newest = (await person.get(f"/{patient}/$disclosures")).json()["entry"]
     events = [entry["resource"] for entry in newest if entry["resource"]["subtype"][0]["code"] == "operation"]
     told = [e for e in events if {"reference": task} in [entity.get("what") for entity in e["entity"]]]
-    assert [institution(hospital) in [agent.get("who") for agent in e["agent"]] for e in told] == [True]
+    assert [institution(scene.fulfiller) in [agent.get("who") for agent in e["agent"]] for e in told] == [True]
 
 
-async def test_what_the_sender_wrote_cannot_act(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital, text="&lt;script&gt;alert(1)&lt;/script&gt;")
-    page = (await hospital.get(f"/{task}/$slip?_format=html")).text
+async def test_what_the_sender_wrote_cannot_act(scene: Scene) -> None:
+    task = await refer(scene, text="&lt;script&gt;alert(1)&lt;/script&gt;")
+    page = (await scene.fulfiller.get(f"/{task}/$slip?_format=html")).text
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
 
 
-async def test_any_document_has_a_page(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    package = (await clinic.get(f"/{task}")).json()["input"][0]["valueReference"]["reference"]
-    shown = await hospital.get(f"/{package}/$page?_format=html")
+async def test_any_document_has_a_page(scene: Scene) -> None:
+    task = await refer(scene)
+    package = (await scene.placer.get(f"/{task}")).json()["input"][0]["valueReference"]["reference"]
+    shown = await scene.fulfiller.get(f"/{package}/$page?_format=html")
     assert shown.headers["content-type"] == HTML
     assert "心力衰竭？" in shown.text
-    assert (await clinic.get(f"/{package}/$page")).content.startswith(b"%PDF-")
-    assert_outcome(await clinic.as_(organization="slip-stranger").get(f"/{package}/$page"), 404, "not-found")
-    bag = await clinic.created({"resourceType": "Bundle", "type": "collection"})
-    assert_outcome(await clinic.get(f"/Bundle/{bag['id']}/$page"), 422, "processing", "Bundle.type")
+    assert (await scene.placer.get(f"/{package}/$page")).content.startswith(b"%PDF-")
+    assert_outcome(await scene.placer.as_(organization="slip-stranger").get(f"/{package}/$page"), 404, "not-found")
+    bag = await scene.placer.created({"resourceType": "Bundle", "type": "collection"})
+    assert_outcome(await scene.placer.get(f"/Bundle/{bag['id']}/$page"), 422, "processing", "Bundle.type")
 
 
-async def test_in_a_batch_it_is_a_binary(clinic: Fhir, hospital: Fhir) -> None:
-    task = await refer(clinic, hospital)
-    answer = await clinic.post("/", batch(entry("GET", f"{task}/$slip"), entry("GET", f"{task}/$slip?_format=png")))
+async def test_in_a_batch_it_is_a_binary(scene: Scene) -> None:
+    task = await refer(scene)
+    answer = await scene.placer.post(
+        "/", batch(entry("GET", f"{task}/$slip"), entry("GET", f"{task}/$slip?_format=png"))
+    )
     found, refused = answer.json()["entry"]
     assert found["resource"]["resourceType"] == "Binary"
     assert found["resource"]["contentType"] == "application/pdf"
@@ -178,10 +172,12 @@ async def door(front: Front, house: Peers) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_it_comes_through_the_gateway_as_it_is(
-    front: Front, keys: KeyPair, door: httpx.AsyncClient, fhir: Fhir, hospital: Fhir
+    front: Front, keys: KeyPair, door: httpx.AsyncClient, scene: Scene
 ) -> None:
     await front.register(keys)
-    task = await refer(Fhir(fhir.peers, fhir.caller, introduces=False).as_(organization="clinic"), hospital)
+    scene.organizations[1] = "clinic"  # whose client it is
+    await scene.placer.created(scene.contract(*scene.organizations[:2]))
+    task = await refer(scene)
     bearer = await front.bearer(keys, "system/Task.r system/ServiceRequest.r system/Bundle.r")
     paper = await door.get(f"/fhir/{task}/$slip", headers={**bearer, "Accept": "application/pdf"})
     assert paper.status_code == 200, paper.text
