@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 
 from services.fhir.access.grants import Moment, Opening, Opens, organizations, patient_in
-from services.fhir.business import Business, Change, Context, Decision, Guarded
+from services.fhir.business import Business, Change, Context, Decision, Guarded, Intent, OnTimer
+from services.fhir.clockwork import Clockwork
 from services.fhir.deployable import create_service
 from services.fhir.served import ServedType
+from services.kit.clock import Clock
 from services.kit.peers import Peers
 from services.referral.resources import SERVED
 from tests.house import HIS, Fhir, in_one_process
@@ -25,6 +27,8 @@ class Rule:
     def __init__(self) -> None:
         self.decide: Business = as_they_are
         self.guarded: Guarded = lambda _type, _there: False
+        self.on_timer: OnTimer = nothing
+        self.rung: list[tuple[str, str]] = []
         self.asked: list[tuple[Change, ...]] = []
         self.others: list[Mapping[str, Json]] = []
 
@@ -32,6 +36,10 @@ class Rule:
         self.asked.append(tuple(changes))
         self.others.append(others)
         return await self.decide(changes, others, context)
+
+    async def ring(self, holder: str, act: str, context: Context) -> Sequence[Intent]:
+        self.rung.append((holder, act))
+        return await self.on_timer(holder, act, context)
 
     def is_guarded(self, kind: str, there: Json) -> bool:
         return self.guarded(kind, there)
@@ -57,24 +65,35 @@ def to_the_owner(resource: Json, moment: Moment) -> Opens:
     )
 
 
+async def nothing(_holder: str, _act: str, _context: Context) -> Sequence[Intent]:
+    return ()
+
+
+class House(NamedTuple):
+    peers: Peers
+    fhir: Fhir
+    clockwork: Clockwork
+
+
 @asynccontextmanager
-async def governed_house(database_url: str, rule: Rule) -> AsyncIterator[Peers]:
+async def governed_house(database_url: str, rule: Rule, clock: Clock | None = None) -> AsyncIterator[House]:
     served = tuple(ServedType(each.type, each.interactions, each.type in GOVERNED) for each in SERVED)
 
+    made: list[FastAPI] = []
+
     def referral(settings: Any, **given: Any) -> FastAPI:
-        return create_service(
+        app = create_service(
             "referral",
             served,
             settings,
             openings={"Task": to_the_owner},
             business=rule,
             guarded=rule.is_guarded,
+            timers=rule.ring,
             **given,
         )
+        made.append(app)
+        return app
 
-    async with in_one_process(database_url, referral=referral) as peers:
-        yield peers
-
-
-def client(peers: Peers) -> Fhir:
-    return Fhir(peers, HIS)
+    async with in_one_process(database_url, clock=clock, referral=referral) as peers:
+        yield House(peers, Fhir(peers, HIS, clock=clock), made[0].state.clockwork)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from services.care.app import create_app as care
 from services.kit.caller import HEADER, Caller, sign
-from services.kit.clock import SystemClock
+from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
@@ -54,13 +54,16 @@ class Fhir:
     It registers the patients that a resource names and nobody knows, unless `introduces` is False: most tests are not about them.
     """
 
-    def __init__(self, peers: Peers, caller: Caller, *, introduces: bool = True) -> None:
+    def __init__(self, peers: Peers, caller: Caller, *, introduces: bool = True, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.peers = peers
         self.caller = caller
         self.introduces = introduces
 
     def as_(self, **changes: Any) -> "Fhir":
-        return Fhir(self.peers, Caller(**{**_fields(self.caller), **changes}), introduces=self.introduces)
+        return Fhir(
+            self.peers, Caller(**{**_fields(self.caller), **changes}), introduces=self.introduces, clock=self.clock
+        )
 
     async def get(self, path: str, **headers: str) -> Response:
         return await self.call("GET", path, b"", **headers)
@@ -97,7 +100,7 @@ class Fhir:
         target = "/fhir" + (path if path != "/" else "")
         fields = {"content-type": FHIR_JSON} if body else {}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        fields[HEADER] = sign(self.caller, method, target, body, KEY.encode(), SystemClock().seconds())
+        fields[HEADER] = sign(self.caller, method, target, body, KEY.encode(), self.clock.seconds())
         service = await self.peers.directory.owner(_type_of(path)) or "records"
         answer = await self.peers.call(
             service, method, target, [(n.encode(), v.encode()) for n, v in fields.items()], body
@@ -120,7 +123,7 @@ def _fields(caller: Caller) -> Json:
 
 @asynccontextmanager
 async def in_one_process(
-    database_url: str, own: ServiceSettings | None = None, **instead: Callable[..., Any]
+    database_url: str, own: ServiceSettings | None = None, clock: Clock | None = None, **instead: Callable[..., Any]
 ) -> AsyncIterator[Peers]:
     """Records, referral and care in one process, each under its own database role, as `yiyang up` runs them.
 
@@ -132,7 +135,7 @@ async def in_one_process(
     peers = Peers({name: _late(apps, name) for name in ("records", "referral", "care")})
     for name, create in ({"records": records, "referral": referral, "care": care} | instead).items():
         databases.append(Database(database_url, role=role_of(name)))
-        apps[name] = create(settings, database=databases[-1], peers=peers)
+        apps[name] = create(settings, database=databases[-1], peers=peers, clock=clock)
     yield peers
     await peers.close()
     for database in databases:

@@ -1,5 +1,7 @@
 """The deployable of care."""
 
+from typing import Unpack
+
 from fastapi import FastAPI
 
 from services.care.assessments.business import assessing
@@ -8,13 +10,11 @@ from services.care.operations import operations
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
 from services.care.scoring.load import load_instruments
-from services.fhir.deployable import create_service
-from services.kit.database import Database
-from services.kit.peers import Peers
+from services.fhir.deployable import Around, create_service
 from services.kit.settings import ServiceSettings
 
 
-def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
+def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
     instruments = load_instruments(settings.instruments)
     return create_service(
         "care",
@@ -24,6 +24,5 @@ def create_app(settings: ServiceSettings, *, database: Database | None = None, p
         operations=operations(instruments),
         business=assessing(instruments),
         reserved=reserved(instruments),
-        database=database,
-        peers=peers,
+        **around,
     )

@@ -10,7 +10,8 @@ from services.fhir.headers import Return
 from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.store.rows import Stored, instant
 
-SAVED: Final = operation_outcome([Issue("information", "informational", "Stored", "已保存")])
+STORED: Final = Issue("information", "informational", "Stored", "已保存")
+SAVED: Final = operation_outcome([STORED])
 REASONS: Final = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,14 +16,15 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
-from services.fhir.business import Business, Guarded, Reserved
+from services.fhir.business import Business, Guarded, OnTimer, Reserved
+from services.fhir.clockwork import Clockwork
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
 from services.fhir.reindexing import Learner, Reindexer
 from services.fhir.routes import fhir_routes
 from services.fhir.served import Named, ServedType
-from services.fhir.service import Service
+from services.fhir.service import Advice, Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.cursors import link_keys
 from services.fhir.store.store import Stores
@@ -32,7 +33,7 @@ from services.fhir.store.vault import vault_of
 from services.fhir.store.writes_together import WritesTogether
 from services.fhir.subscriptions.notifier import Notifier
 from services.fhir.subscriptions.pace import Pace
-from services.kit.clock import SystemClock
+from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
 from services.kit.outbound import Outbound
@@ -41,6 +42,14 @@ from services.kit.settings import ServiceSettings
 from services.kit.straight import StraightApp
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Around(TypedDict, total=False):
+    """What a service has from outside: of the process that holds several services; alone it opens its own. The clock is the system's."""
+
+    database: Database | None
+    peers: Peers | None
+    clock: Clock | None
 
 
 def create_service(  # noqa: PLR0913 - all that a service is made of
@@ -53,35 +62,39 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     business: Business | None = None,
     guarded: Guarded | None = None,
     reserved: Reserved = MappingProxyType({}),
-    database: Database | None = None,
-    peers: Peers | None = None,
+    advice: Mapping[str, Advice] = MappingProxyType({}),
+    timers: OnTimer | None = None,
+    **around: Unpack[Around],
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
-    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write. `database` and `peers` come from the process that
-    holds several services; alone, a service opens its own.
+    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `advice` says what is odd
+    and stored; `timers` what the platform does when one is due.
     """
+    database, peers = around.get("database"), around.get("peers")
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
     app = StraightApp(title=f"Yiyang {name}", openapi_url=None, redirect_slashes=False)
     own_peers = peers or Peers({**settings.peers, name: app})
     service = msgspec.structs.replace(
-        _service(name, served, settings, own_database, own_peers),
+        _service(name, served, settings, own_database, own_peers, around.get("clock") or SystemClock()),
         openings=openings,
         operations=tuple(operations),
         business=business,
         guarded=guarded,
         reserved=reserved,
+        advice=advice,
     )
     worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
     notifier = Notifier(service, own_peers.bell, _pace(settings)) if "Subscription" in service.served else None
     app.state.notifier = notifier
+    clockwork = Clockwork(service, timers) if timers else None
+    app.state.clockwork = clockwork
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
-    app.router.lifespan_context = lambda _: _lifespan(
-        None if database else own_database, worker, sealer, reindexer, notifier
-    )
+    working = (worker, sealer, clockwork, reindexer, notifier)
+    app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
     app.go_straight("/fhir", Router(routes=routes, redirect_slashes=False, default=_no_such_path))
@@ -96,9 +109,9 @@ def _service(
     settings: ServiceSettings,
     database: Database,
     peers: Peers,
+    clock: Clock,
 ) -> Service:
     key = settings.internal_key.get_secret_value().encode()
-    clock = SystemClock()
     owned = frozenset(s.type for s in served)
     reads, writes, links = ReadsTogether(database), WritesTogether(database), link_keys(key)
     stores = Stores(
@@ -132,9 +145,9 @@ def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
 
 @asynccontextmanager
 async def _lifespan(
-    database: Database | None, *workers: Worker | Sealer | Reindexer | Notifier | None
+    database: Database | None, *workers: Worker | Sealer | Clockwork | Reindexer | Notifier | None
 ) -> AsyncIterator[None]:
-    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, of Subscription on notifications, each on the index of its types."""
+    """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, of Subscription on notifications, each on its timers and the index of its types."""
     working = [asyncio.create_task(each.forever()) for each in workers if each]
     yield
     for task in working:

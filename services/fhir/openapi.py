@@ -102,4 +102,5 @@ def _invocation(operation: Operation, resource_type: str, method: str, path: str
     about = parts.operation(name, resource_type, path, tag=resource_type or SYSTEM, has_body=method == "POST")
     if operation.media:
         about["responses"] = parts.other_media(operation.media)
+        about.setdefault("parameters", []).append(parts.query("_format", " · ".join(operation.media)))
     return about | {"summary": f"${operation.name}", "externalDocs": {"url": operation.definition}}

@@ -1,7 +1,7 @@
 """What a deployable is made of, handed to every interaction: its types, its store, its peers and how it is seen from outside."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,16 @@ import msgspec
 from services.fhir.access.access import access_of
 from services.fhir.access.grants import Rule
 from services.fhir.business import Business, Guarded, Reserved
-from services.fhir.outcomes import method_not_allowed, not_found
+from services.fhir.outcomes import Issue, method_not_allowed, not_found
 from services.fhir.served import Interaction, ServedType
 from services.fhir.store.store import Stores
 from services.kit.caller import NOBODY, Caller
 from services.kit.clock import Clock
 from services.kit.outbound import Outbound
 from services.kit.peers import Peers
+
+Advice = Callable[[dict[str, Any], date], tuple[Issue, ...]]
+"""(a valid resource, today) → what there is to say of it; what is an error is for the business to refuse."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -26,6 +29,7 @@ class Service(msgspec.Struct, frozen=True):
     labels that organizations may see beyond what their purpose allows; `operations` are the service's own (operations/operation.py).
     `business` decides on what is written of governed types, `guarded` says which of them are changed only by who names the version,
     `reserved` what of its types is the platform's alone to write.
+    `advice` says, by type, what is odd about a resource and no reason to refuse it: told by $validate, and to who prefers an OperationOutcome.
     `caller` is for whom it works (`seen_by`).
     """
 
@@ -46,6 +50,7 @@ class Service(msgspec.Struct, frozen=True):
     guarded: Guarded | None = None
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     reserved: Reserved = {}
+    advice: Mapping[str, Advice] = {}
     caller: Caller = NOBODY
 
     def seen_by(self, caller: Caller) -> "Service":
@@ -62,6 +67,11 @@ class Service(msgspec.Struct, frozen=True):
         """Is the type an own one, on which the business decides?"""
         served = self.served.get(resource_type)
         return served is not None and served.governed and resource_type in self.stores.owned
+
+    def advise(self, resource: dict[str, Any]) -> tuple[Issue, ...]:
+        """What the service's own rules say of a resource that R4 accepts."""
+        advice = self.advice.get(resource["resourceType"])
+        return advice(resource, self.clock.now().astimezone(self.zone).date()) if advice else ()
 
     def check(self, resource_type: str, interaction: Interaction) -> None:
         """404 for a type that is not served here, 405 for an interaction that the type does not allow."""

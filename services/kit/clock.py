@@ -37,5 +37,21 @@ class StillClock:
         self._instant += timedelta(seconds=seconds)
 
 
+class LeapingClock:
+    """A clock for tests that run for real: the system's, ahead by what it was told to leap."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return _to_milliseconds(datetime.now(UTC) + self._ahead)
+
+    def seconds(self) -> float:
+        return time.time() + self._ahead.total_seconds()
+
+    def leap(self, ahead: timedelta) -> None:
+        self._ahead += ahead
+
+
 def _to_milliseconds(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

@@ -1,18 +1,19 @@
 """The deployable of referral."""
 
+from typing import Unpack
+
 from fastapi import FastAPI
 
-from services.fhir.deployable import create_service
-from services.kit.database import Database
-from services.kit.peers import Peers
+from services.fhir.deployable import Around, create_service
 from services.kit.settings import ServiceSettings
 from services.referral.business import business_of, guarded
 from services.referral.operations import OPERATIONS
 from services.referral.resources import SERVED
 from services.referral.rules import OPENINGS
+from services.referral.timers import on_timer
 
 
-def create_app(settings: ServiceSettings, *, database: Database | None = None, peers: Peers | None = None) -> FastAPI:
+def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
     return create_service(
         "referral",
         SERVED,
@@ -21,6 +22,6 @@ def create_app(settings: ServiceSettings, *, database: Database | None = None, p
         operations=OPERATIONS,
         business=business_of(settings),
         guarded=guarded,
-        database=database,
-        peers=peers,
+        timers=on_timer,
+        **around,
     )

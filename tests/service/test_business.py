@@ -15,10 +15,9 @@ from services.fhir.bulk.worker import Worker
 from services.fhir.business import Change, Context, Decision, Hold, RefusedChange, Timer, changed, created
 from services.fhir.outcomes import FhirError, conflict, unprocessable
 from services.kit.database import Database
-from services.kit.peers import Peers
 from tests.builders import batch, create, entry, observation, patient, service_request, task, transaction, urn
 from tests.bulk import another_worker, database, finished, kicked_off, lines, manifest
-from tests.governed import Rule, as_they_are, client, governed_house
+from tests.governed import House, Rule, as_they_are, governed_house
 from tests.house import Fhir, Response
 from tests.matchers import assert_outcome
 
@@ -35,20 +34,20 @@ def rule() -> Rule:
 
 
 @pytest.fixture(scope="module")
-async def governed(database_url: str, rule: Rule) -> AsyncIterator[Peers]:
-    async with governed_house(database_url, rule) as peers:
-        yield peers
+async def governed(database_url: str, rule: Rule) -> AsyncIterator[House]:
+    async with governed_house(database_url, rule) as house:
+        yield house
 
 
 @pytest.fixture
-def fhir(governed: Peers, rule: Rule) -> Fhir:
+def fhir(governed: House, rule: Rule) -> Fhir:
     rule.reset()
-    return client(governed)
+    return governed.fhir
 
 
 @pytest.fixture
-def importer(governed: Peers, database: Database, database_url: str) -> Worker:
-    return another_worker(governed, database, database_url)
+def importer(governed: House, database: Database, database_url: str) -> Worker:
+    return another_worker(governed.peers, database, database_url)
 
 
 def refusal() -> FhirError:

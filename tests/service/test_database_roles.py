@@ -89,6 +89,9 @@ async def test_the_gateway_reads_no_records_and_a_service_no_secrets_of_the_gate
     async with as_role("yiyang_records") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT private_key FROM gateway.signing_key")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT jwks FROM gateway.client")
+        await connection.fetch("SELECT client_id, is_disabled FROM gateway.client")
 
 
 async def test_a_wider_role_ends_with_its_transaction(as_role: As) -> None:

@@ -146,6 +146,49 @@ async def test_withdrawn_consent_stops_what_is_pending(post: Post, receiver: Rec
     assert told == [["event-number"], ["event-number", "timestamp", "focus"]]
 
 
+async def test_a_label_that_comes_later_stops_what_is_pending(post: Post, receiver: Receiver) -> None:
+    """Of a patient whom another institution has shared, under a label for which the hospital is not cleared."""
+    other = post.as_(organization="another", client="another-his")
+    assert (await other.put("/Patient/elder", {"resourceType": "Patient", "id": "elder"})).status_code == 201
+    await other.created(consent("active"))
+    await post.subscribed(subscription(receiver.url, OBSERVATIONS))
+    receiver.answer = lambda _: 503
+    labelled = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"}]}
+    await other.created(observation("Patient/elder", meta=labelled))
+    later = await other.created(observation("Patient/elder"))
+    await post.notifier.settle()
+    assert await states(post) == ["pending"]
+    await other.put(f"/Observation/{later['id']}", observation("Patient/elder", id=later["id"], meta=labelled))
+    receiver.answer = lambda _: 200
+    for _ in range(3):
+        await asyncio.sleep(0.11)
+        await post.notifier.settle()
+    assert await states(post) == ["withheld"]
+    assert receiver.events == []
+
+
+async def test_a_client_that_is_disabled_is_told_nothing_more(
+    post: Post, receiver: Receiver, clean_database: str
+) -> None:
+    made = await post.subscribed(subscription(receiver.url))
+    receiver.answer = lambda _: 503
+    await post.created(visit())
+    await post.notifier.settle()
+    registry = await asyncpg.connect(clean_database)
+    await registry.execute(
+        "INSERT INTO gateway.client (client_id, organization, scopes, jwks, is_disabled, created_at) "
+        "VALUES ('his', 'hospital', '', '{}', true, now())"
+    )
+    await registry.close()
+    receiver.answer = lambda _: 200
+    await post.created(visit())
+    await asyncio.sleep(0.11)
+    await post.notifier.settle()
+    assert receiver.events == []
+    assert await states(post) == ["dead"]
+    assert await post.status(made) == "off"
+
+
 async def test_what_could_not_be_told_in_time_is_a_dead_letter_that_can_be_replayed(
     post: Post, receiver: Receiver
 ) -> None:

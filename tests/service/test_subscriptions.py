@@ -7,7 +7,7 @@ import pytest
 
 from services.fhir.subscriptions.channel import SECRET as SECRET_EXTENSION
 from services.fhir.validation import validate
-from tests.builders import care_plan, coded, create, observation, patient, task, transaction
+from tests.builders import care_plan, coded, create, known_patient, observation, patient, task, transaction
 from tests.house import Json, Response
 from tests.matchers import assert_outcome
 from tests.receiver import SECRET, Receiver, receiving
@@ -238,6 +238,24 @@ async def test_who_may_not_read_a_type_is_not_told_of_it(post: Post) -> None:
 async def test_an_emergency_or_a_person_does_not_subscribe(post: Post, who: Json) -> None:
     refused = await post.as_(**who).post("/Subscription", subscription("https://his.example.org/hook"))
     assert_outcome(refused, 403, "forbidden")
+
+
+async def test_a_national_id_stands_in_no_criteria(post: Post) -> None:
+    """docs/adr/0019"""
+    identity = known_patient()["identifier"][0]["value"]
+    resource = subscription("https://his.example.org/hook", f"Patient?identifier={identity}")
+    assert_outcome(await post.post("/Subscription", resource), 422, "security", "Subscription.criteria")
+
+
+async def test_a_subscription_may_be_a_part_of_a_transaction(post: Post, receiver: Receiver) -> None:
+    """Across owners, so under the wider role: docs/adr/0018"""
+    parts = transaction(create(subscription(receiver.url)), create(visit()), create(care_plan("Patient/a")))
+    assert (await post.post("/", parts)).status_code == 200
+    await told(post)
+    await post.created(visit())
+    await told(post)
+    assert receiver.kinds == ["handshake", "event-notification"]
+    assert receiver.seen("number") == [1]
 
 
 async def test_another_endpoint_shakes_hands_anew_and_nothing_is_lost_meanwhile(post: Post, receiver: Receiver) -> None:

@@ -12,6 +12,7 @@ import pypdfium2
 import pytest
 import zxingcpp
 
+from services.fhir.definitions import resource_types
 from services.fhir.headers import media
 from services.fhir.outcomes import FhirError
 from services.fhir.pages import words
@@ -25,6 +26,7 @@ from services.fhir.pages.sheet import CUT, MAX_SECTION, MAX_SHEET, Fact, Grid, P
 from services.fhir.pages.whole import whole
 from tests import slips
 from tests.builders import UCUM, coded, observation
+from tests.filled import filled
 
 Json = dict[str, Any]
 
@@ -176,6 +178,19 @@ def test_a_resource_is_one_line(resource: Json, told: str) -> None:
     found = line(resource, lambda _: None, slips.CHINA)
     assert found is not None
     assert found.text == told
+
+
+@pytest.mark.parametrize("resource_type", resource_types())
+def test_every_type_can_stand_in_a_document(resource_type: str) -> None:
+    """Whatever a section names leaves a trace on the page, unless it was taken back."""
+    several = [each | {"id": f"r{n}", "status": "active"} for n, each in enumerate(filled(resource_type))]
+    names = tuple(f"{resource_type}/{each['id']}" for each in several)
+    document = Document(
+        slips.package(slips.section("8716-3", "其他", entries=names), others=tuple(several)), slips.CHINA
+    )
+    (section,) = document.sections()
+    assert document.blocks(section)
+    assert len(html(whole(document, AT))) > 1000
 
 
 def test_what_was_taken_back_is_not_told() -> None:

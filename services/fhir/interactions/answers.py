@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
-from services.fhir.bundle import SAVED
+from services.fhir.bundle import SAVED, STORED
 from services.fhir.headers import http_date, preferred_return
-from services.fhir.outcomes import FhirError, gone, not_found
+from services.fhir.outcomes import FhirError, gone, not_found, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
+from services.fhir.validation import parse
 
 # Nobody between keeps a patient's data, and the client asks with If-None-Match: RFC 9111 §5.2.2.4, §5.2.2.7
 _ASK_AGAIN: Final = (b"cache-control", b"private, no-cache")
@@ -35,19 +36,25 @@ def location(stored: Stored) -> str:
     return f"{stored.type}/{stored.id}/_history/{stored.version}"
 
 
-def of_write(request: FhirRequest, stored: Stored | None, base: str) -> Answer:
+def of_write(request: FhirRequest, stored: Stored | None, service: Service) -> Answer:
     """http://hl7.org/fhir/R4/http.html#return: the resource unless the client prefers less; a deletion has none, and may have no version."""
     if stored is None or stored.is_deleted:
         return Answer(204, b"", ((b"etag", stored.etag.encode()),) if stored else ())
     status = 201 if stored.is_created else 200
-    headers = (*version_headers(stored), (b"location", f"{base}/{location(stored)}".encode()))
+    headers = (*version_headers(stored), (b"location", f"{service.base}/{location(stored)}".encode()))
     match preferred_return(request.prefer):
         case "minimal":
             return Answer(status, b"", headers)
         case "OperationOutcome":
-            return Answer(status, SAVED, headers)
+            return Answer(status, _told(stored, service), headers)
         case _:
             return Answer(status, (stored.body or "").encode(), headers)
+
+
+def _told(stored: Stored, service: Service) -> bytes:
+    """That it is stored, and what is odd about it."""
+    issues = service.advise(parse((stored.body or "").encode(), stored.type)) if stored.type in service.advice else ()
+    return operation_outcome([STORED, *issues]) if issues else SAVED
 
 
 def written(
@@ -56,7 +63,7 @@ def written(
     """The end of a write: what is answered, and its audit row in the commit."""
 
     def finish(store: Store, stored: Stored | None) -> Answer:
-        answer = of_write(request, stored, service.base)
+        answer = of_write(request, stored, service)
         store.audit(request.audit(interaction, answer.status, of=stored, query=query))
         return answer
 

@@ -4,20 +4,24 @@ from services.fhir.interactions.answers import written
 from services.fhir.interactions.commit import Finish, Written, carry_out, write
 from services.fhir.interactions.conditional import look, read_criteria
 from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.one_person import answer_known
 from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
+from services.fhir.store.grants import KnownPerson
 from services.fhir.store.store import Store
 
 
 async def create(request: FhirRequest, service: Service) -> Answer:
-    """The id in the body is ignored, the server assigns one."""
+    """The id in the body is ignored, the server assigns one; a person whom the caller can see already is not made twice."""
     request.check_json_body()
     if request.if_none_exist is not None:
         return await _create_unless(request.if_none_exist, request, service)
     intent = Intent("POST", request.type, body=request.body)
-
-    return await write(intent, service, written("create", request, service))
+    try:
+        return await write(intent, service, written("create", request, service))
+    except KnownPerson as known:
+        return await answer_known(known, request, service)
 
 
 async def _create_unless(text: str, request: FhirRequest, service: Service) -> Answer:

@@ -32,13 +32,14 @@ from services.fhir.interactions.links import (
     resolve,
     with_places,
 )
+from services.fhir.interactions.one_person import known_to
 from services.fhir.interactions.prepare import Prepared
 from services.fhir.outcomes import FhirError, bad_request
 from services.fhir.patch import patch_in_entry
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.grants import WriteRefused
-from services.fhir.store.rows import Stored, Write
+from services.fhir.store.rows import Claim, Stored, Write
 from services.fhir.store.shards import new_id
 from services.fhir.store.store import Store, Stores
 
@@ -89,15 +90,30 @@ class _Attempt:
 
     async def _found(self) -> dict[int, Found]:
         """What the criteria of conditional entries match; criteria may name the fullUrl of an entry that matched something."""
+        persons = [e for e in self.writes if e.method == "POST" and e.type == "Patient" and e.criteria is None]
         conditional = [e for e in self.writes if e.criteria is not None]
-        if not conditional:
+        if not conditional and not persons:
             return {}
         conditional.sort(key=lambda e: "urn%3A" in (e.criteria or "") or "urn:" in (e.criteria or ""))
-        return await self.service.stores.reading(lambda store: self._look(conditional, store))
+        return await self.service.stores.reading(lambda store: self._look(persons, conditional, store))
 
-    async def _look(self, entries: Sequence[Entry], store: Store) -> dict[int, Found]:
-        found: dict[int, Found] = {}
-        places: dict[str, str] = {}
+    async def _known(self, persons: Sequence[Entry], store: Store) -> dict[int, Found]:
+        """A create of a person who is known means that patient: one_person.py."""
+        found = {}
+        for entry in persons:
+            try:
+                one = await known_to(store, self.service, entry.resource)
+            except FhirError as error:
+                raise at_entry(error, entry.index) from error
+            if one is not None:
+                found[entry.index] = Found(one, Claim("", 0))
+        return found
+
+    async def _look(self, persons: Sequence[Entry], entries: Sequence[Entry], store: Store) -> dict[int, Found]:
+        found = await self._known(persons, store)
+        places = {
+            e.full_url: f"Patient/{f.one.id}" for e in persons if e.full_url and (f := found.get(e.index)) and f.one
+        }
         for entry in entries:
             try:
                 self.service.check(entry.type, "search-type")

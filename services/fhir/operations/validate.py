@@ -38,6 +38,8 @@ async def validate_resource(request: FhirRequest, service: Service) -> Answer:
     stored = None if asked.resource or asked.mode == "delete" else await _stored(request, service)
     resource = asked.resource or (parse((stored.body or "").encode(), request.type) if stored else None)
     issues = examine(resource, asked.profiles) if resource else ()
+    if resource and all(issue.severity != "error" for issue in issues):
+        issues += service.advise(resource)
     if all(issue.severity != "error" for issue in issues):
         issues += await _refusals(asked.mode, resource or {}, request, service)
     await service.stores.audit_log.record(request.audit("validate", 200, of=stored))

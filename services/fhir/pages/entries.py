@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.fhir.pages import values, words
+from services.fhir.pages.narrative import blocks_of
+from services.fhir.pages.sheet import Paragraph
 
 Json = dict[str, Any]
 Resolve = Callable[[Any], Json | None]
@@ -39,11 +41,15 @@ def is_wrong(resource: Json) -> bool:
 
 
 def line(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line | None:
-    """None for what is not to be told, or says nothing."""
+    """None for what is not to be told; all else leaves a trace."""
     if is_wrong(resource):
         return None
     told = _LINES.get(resource.get("resourceType", ""), _other)(resource, resolve, zone)
-    return told if told.name or told.detail else None
+    return told if told.name else Line(unnamed(resource), told.detail)
+
+
+def unnamed(resource: Json) -> str:
+    return f"〔{words.clean(resource.get('resourceType'))}〕"
 
 
 def _condition(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
@@ -94,8 +100,9 @@ def course(resource: Json) -> str:
 
 
 def dosage(resource: Json) -> str:
-    doses: Any = resource.get("dosage", resource.get("dosageInstruction", ()))
-    return _joined(*(_dosage(each) for each in (doses if isinstance(doses, list) else [doses])))
+    """One of a MedicationAdministration, several of the others."""
+    given: Any = resource.get("dosage", resource.get("dosageInstruction", []))
+    return _joined(*map(_dosage, given if isinstance(given, list) else [given]))
 
 
 def _dosage(dosage: Json) -> str:
@@ -136,10 +143,24 @@ def _encounter(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
 
 
 def _other(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
-    """Titles and descriptions are texts; what has neither is told by its code."""
-    texts = (words.clean(resource.get(name)) for name in ("title", "description", "name", "summary"))
-    name = next(filter(None, texts), "") or words.concept(resource.get("code")) or words.concept(resource.get("type"))
+    """By its title or name, else its code, else its own narrative."""
+    named = (
+        _words(resource.get(name)) for name in ("title", "description", "name", "code", "type", "category", "summary")
+    )
+    told = "；".join(
+        block.text for block in blocks_of(resource.get("text", {}).get("div")) if isinstance(block, Paragraph)
+    )
+    name = next(filter(None, named), "") or told
     return Line(name, _joined(words.clean(resource.get("conclusion")), status(resource)))
+
+
+def _words(value: Any) -> str:
+    """Of a text, a concept, several of them, or the names of a person."""
+    if isinstance(value, dict):
+        return words.concept(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return words.concepts(value) or words.person(value)
+    return words.clean(value)
 
 
 _LINES: Final[Mapping[str, Callable[[Json, Resolve, ZoneInfo], Line]]] = {

@@ -27,8 +27,12 @@ def tables(resources: Sequence[Json], resolve: Resolve, zone: ZoneInfo) -> Itera
             lines = (entries.line(resource, resolve, zone) for resource in several)
             yield from (Paragraph(each.text) for each in lines if each)
         else:
-            rows = (table.cells(resource, resolve, zone) for resource in several)
-            yield Grid(table.head, tuple(row for row in rows if any(row)))
+            yield Grid(table.head, tuple(_row(table.cells(each, resolve, zone), each) for each in several))
+
+
+def _row(cells: Cells, resource: Json) -> Cells:
+    """What says nothing of itself leaves a trace all the same."""
+    return (cells[0] or entries.unnamed(resource), *cells[1:])
 
 
 def _observation(resource: Json, _: Resolve, zone: ZoneInfo) -> Cells:

@@ -35,6 +35,14 @@ class WriteRefused(FhirError):  # noqa: N818 - the state it names
         self.write = write
 
 
+class KnownPerson(WriteRefused):
+    """A strong identifier of the write is that of another `patient`, whom the writer may or may not see."""
+
+    def __init__(self, write: Write, patient: str) -> None:
+        super().__init__(_taken(), write)
+        self.patient = patient
+
+
 async def check_references(connection: Any, writes: Sequence[Write], access: Access) -> None:
     """A patient out of reach is refused as an unknown one is: 422 at the element that names it."""
     made = {w.id for w in writes if w.type == "Patient" and w.body is not None}
@@ -189,7 +197,7 @@ async def _claim_identities(connection: Any, patients: Sequence[Write]) -> None:
     for key, patient, n in wanted:
         holder = await connection.fetchval(_CLAIM_IDENTITY, key, shard_of(key), patient)
         if holder != patient:
-            raise WriteRefused(_taken(), patients[n])
+            raise KnownPerson(patients[n], holder)
 
 
 def _taken() -> FhirError:

@@ -5,7 +5,6 @@ A version's `at` is when it was prepared, and it may commit later than others of
 since, and a first page waits for the commits under way: whoever asks again from the instant of a page misses nothing (docs/adr/0013).
 """
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from services.fhir.access.access import Access
 from services.fhir.outcomes import unavailable
 from services.fhir.store.access import Subject, visible
 from services.fhir.store.outbox import settled
+from services.fhir.store.read import versions
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.statement import Sql
 
@@ -114,18 +114,6 @@ async def _changes(connection: Any, query: HistoryQuery, access: Access) -> list
 
 
 async def _with_bodies(connection: Any, changes: list[Any]) -> list[Stored]:
-    by_type = defaultdict(list)
-    for change in changes:
-        by_type[change["type"]].append((change["id"], change["version"]))
-    found: dict[tuple[str, str, int], Stored] = {}
-    for resource_type, wanted in by_type.items():
-        sql = f"""WITH w AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (id, version))
-        SELECT {_of("t")} FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version)
-        UNION ALL SELECT {_of("h")} FROM w JOIN fhir.history h ON h.type = $3 AND h.id = w.id AND h.version = w.version"""
-        records = await connection.fetch(sql, [i for i, _ in wanted], [v for _, v in wanted], resource_type)
-        found |= {(resource_type, r["id"], r["version"]): from_record(r, resource_type) for r in records}
-    return [found[c["type"], c["id"], c["version"]] for c in changes if (c["type"], c["id"], c["version"]) in found]
-
-
-def _of(alias: str) -> str:
-    return ", ".join(f"{alias}.{name}" for name in _VERSION.split(", "))
+    keys = [(c["type"], c["id"], c["version"]) for c in changes]
+    found = await versions(connection, keys)
+    return [found[key] for key in keys if key in found]

@@ -5,8 +5,6 @@ version of a resource is written after the earlier one was committed: the order 
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -85,21 +83,6 @@ async def read_on(connection: Any, reader: str, until: datetime) -> list[Change]
 async def advance(connection: Any, reader: str, last: Change) -> None:
     sql = "UPDATE fhir.outbox_reader SET written = $2, type = $3, id = $4, version = $5 WHERE name = $1 AND shard = 0"
     await connection.execute(sql, reader, last.written, last.type, last.id, last.version)
-
-
-async def bodies(connection: Any, keys: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], str | None]:
-    """The text of each version by (type, id, version), None for a deletion; a version that is gone is not there."""
-    by_type: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for resource_type, resource_id, version in keys:
-        by_type[resource_type].append((resource_id, version))
-    found: dict[tuple[str, str, int], str | None] = {}
-    for resource_type, wanted in by_type.items():
-        sql = f"""WITH w AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (id, version))
-        SELECT t.id, t.version, t.body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version)
-        UNION ALL SELECT h.id, h.version, h.body FROM w JOIN fhir.history h ON h.type = $3 AND h.id = w.id AND h.version = w.version"""
-        records = await connection.fetch(sql, [i for i, _ in wanted], [v for _, v in wanted], resource_type)
-        found |= {(resource_type, r["id"], r["version"]): r["body"] for r in records}
-    return found
 
 
 async def _position(connection: Any, reader: str) -> Position:

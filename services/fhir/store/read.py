@@ -1,5 +1,6 @@
 """Read one version, many current ones, or the past: http://hl7.org/fhir/R4/http.html#read"""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -132,3 +133,22 @@ async def version(connection: Any, resource_type: str, resource_id: str, number:
     there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type, is_alone=True), sql)}"
     record = await connection.fetchrow(f"SELECT {_VERSION} FROM fhir.history h WHERE {there}", *sql.values)
     return from_record(record, resource_type) if record else None
+
+
+async def versions(connection: Any, keys: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str, int], Stored]:
+    """Versions by (type, id, number), of those that were found for whoever asks already; one that is gone is not there."""
+    by_type: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for resource_type, resource_id, number in keys:
+        by_type[resource_type].append((resource_id, number))
+    found: dict[tuple[str, str, int], Stored] = {}
+    for resource_type, wanted in by_type.items():
+        sql = f"""WITH w AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (id, version))
+        SELECT {_of("t")} FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version)
+        UNION ALL SELECT {_of("h")} FROM w JOIN fhir.history h ON h.type = $3 AND h.id = w.id AND h.version = w.version"""
+        records = await connection.fetch(sql, [i for i, _ in wanted], [n for _, n in wanted], resource_type)
+        found |= {(resource_type, r["id"], r["version"]): from_record(r, resource_type) for r in records}
+    return found
+
+
+def _of(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in _VERSION.split(", "))

@@ -3,6 +3,7 @@
 What is found here is for the platform to compare, and is answered to nobody as it is.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,10 +19,16 @@ HOUR = timedelta(hours=1)
 
 async def find(connection: Any, key: str, vault: Vault | None) -> Stored | None:
     """The Patient who has the identifier."""
-    sql = "SELECT patient FROM fhir.identity WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) LIMIT 1"
-    keys = [key, *(vault.blinded_identity(key) if vault else ())]
-    patient = await connection.fetchval(sql, keys, [shard_of(each) for each in keys])
+    patient = await holder(connection, (key,), vault)
     return await by_id(connection, patient, vault) if patient else None
+
+
+async def holder(connection: Any, keys: Sequence[str], vault: Vault | None) -> str | None:
+    """The id of the patient who has one of the identifiers."""
+    sql = "SELECT patient FROM fhir.identity WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) LIMIT 1"
+    kept = [*keys, *(each for key in keys for each in (vault.blinded_identity(key) if vault else ()))]
+    found: str | None = await connection.fetchval(sql, kept, [shard_of(each) for each in kept])
+    return found
 
 
 async def by_id(connection: Any, patient: str, vault: Vault | None) -> Stored | None:

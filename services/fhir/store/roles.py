@@ -41,6 +41,8 @@ def statements(owners: Mapping[str, Sequence[str]]) -> list[str]:
         *(f"GRANT INSERT, UPDATE, DELETE ON {_tables(owners[name])} TO {role}" for name, role in services.items()),
         f"GRANT INSERT, UPDATE, DELETE ON {_tables(_OF_RECORDS)} TO {role_of('records')}",
         f"GRANT INSERT ON {_tables(_CHAIN)} TO {role_of('records')}",
+        f"GRANT USAGE ON SCHEMA gateway TO {role_of('records')}",
+        f"GRANT SELECT (client_id, is_disabled) ON gateway.client TO {role_of('records')}",  # who is told nothing more
         f"GRANT INSERT ON fhir.audit TO {GATEWAY}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA gateway TO {GATEWAY}",
         f"GRANT {everyone} TO {TRANSACTION}",

@@ -16,7 +16,7 @@ from services.kit.caller import Caller
 State = Literal["new", "handshake", "live", "off"]
 
 _COLUMNS: Final = "id, shard, caller, version, state, activated, events, turn, failures"
-_FREE: Final = "due <= clock_timestamp() AND (lease IS NULL OR lease < clock_timestamp())"
+_FREE: Final = "due <= statement_timestamp() AND (lease IS NULL OR lease < statement_timestamp())"
 
 
 class Subscriber(msgspec.Struct, frozen=True):
@@ -50,6 +50,14 @@ async def find(connection: Any, ids: Sequence[str]) -> dict[str, Subscriber]:
 async def activated(connection: Any) -> list[Subscriber]:
     """Those for whom events are numbered."""
     return [_subscriber(r) for r in await connection.fetch(f"SELECT {_COLUMNS} FROM fhir.subscriber WHERE activated")]
+
+
+async def disabled(connection: Any, clients: Sequence[str]) -> set[str]:
+    """Those of the clients that the gateway's registry has disabled."""
+    if not clients:
+        return set()
+    sql = "SELECT client_id FROM gateway.client WHERE is_disabled AND client_id = ANY($1::text[])"
+    return {record["client_id"] for record in await connection.fetch(sql, list(set(clients)))}
 
 
 async def tell(connection: Any, told: Subscriber, *, anew: bool) -> None:

@@ -81,9 +81,9 @@ async def number(connection: Any, who: Subscriber, first: int, changes: Sequence
 async def ready(connection: Any, who: Subscriber, most: int) -> list[Event]:
     """The oldest events that may go out now, in their order."""
     sql = f"""SELECT {_COLUMNS} FROM fhir.subscription_event e
-    WHERE subscription = $1 AND shard = $2 AND state = 'pending' AND due <= clock_timestamp() AND NOT EXISTS (
+    WHERE subscription = $1 AND shard = $2 AND state = 'pending' AND due <= statement_timestamp() AND NOT EXISTS (
       SELECT FROM fhir.subscription_event p WHERE p.subscription = $1 AND p.shard = $2 AND p.state = 'pending'
-        AND p.type = e.type AND p.id = e.id AND p.number < e.number AND p.due > clock_timestamp())
+        AND p.type = e.type AND p.id = e.id AND p.number < e.number AND p.due > statement_timestamp())
     ORDER BY number LIMIT $3"""
     return [Event(**record) for record in await connection.fetch(sql, who.id, who.shard, most)]
 
@@ -113,7 +113,7 @@ async def postpone(connection: Any, who: Subscriber, event: int, pause: timedelt
 async def bury(connection: Any, who: Subscriber, older_than: timedelta) -> int:
     """Dead letters: what could not be delivered for so long, zero for all that is pending. How many."""
     sql = """UPDATE fhir.subscription_event SET state = 'dead' WHERE subscription = $1 AND shard = $2 AND state = 'pending'
-    AND created <= clock_timestamp() - $3::interval"""
+    AND created <= statement_timestamp() - $3::interval"""
     return _count(await connection.execute(sql, who.id, who.shard, older_than))
 
 
@@ -145,7 +145,7 @@ async def counts(connection: Any, who: str) -> dict[str, int]:
 
 async def forget(connection: Any, older_than: timedelta) -> int:
     """What is settled and so old that nobody may ask for it any longer."""
-    sql = "DELETE FROM fhir.subscription_event WHERE created < clock_timestamp() - $1::interval AND state <> 'pending'"
+    sql = "DELETE FROM fhir.subscription_event WHERE created < statement_timestamp() - $1::interval AND state <> 'pending'"
     return _count(await connection.execute(sql, older_than))
 
 

@@ -1,6 +1,8 @@
 """Timers that a commit sets, and that are used up by the commit that is their effect (docs/adr/0027)."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import shuffle
 from typing import Any, Final
 from zlib import crc32
 
@@ -15,15 +17,40 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
 _USE: Final = "DELETE FROM fhir.timer WHERE holder = $1 AND act = $2 AND due = $3 AND shard = $4"
 
 
+_DUE: Final = "SELECT DISTINCT shard FROM fhir.timer WHERE service = $1 AND ready <= $2"
+# A timer that is taken up is ready again when its lease is over, if it is still there.
+_TAKE_UP: Final = """UPDATE fhir.timer t SET attempts = t.attempts + 1,
+  ready = $3::timestamptz + least($4::interval * power(2, least(t.attempts, 20)), interval '1 hour')
+FROM (SELECT holder, act FROM fhir.timer WHERE shard = $1 AND service = $2 AND ready <= $3
+  ORDER BY ready LIMIT $5 FOR UPDATE SKIP LOCKED) d
+WHERE t.shard = $1 AND t.holder = d.holder AND t.act = d.act RETURNING t.holder, t.act, t.due"""
+MOST: Final = 20
+
+
+class UsedUpError(Exception):
+    """The timer is not there any more: its effect was done, or other timers were set. Nothing was written."""
+
+
+async def take_up(connection: Any, service: str, now: datetime, lease: timedelta) -> list[Fired]:
+    """Some of what is due in one bucket, for this worker alone until the lease is over; earliest first."""
+    buckets = [record["shard"] for record in await connection.fetch(_DUE, service, now)]
+    shuffle(buckets)  # so that several workers do not look in the same order
+    for each in buckets:
+        found = await connection.fetch(_TAKE_UP, each, service, now, lease, MOST)
+        if found:
+            return sorted((Fired(**record) for record in found), key=lambda fired: fired.due)
+    return []
+
+
 def bucket(holder: str) -> int:
     """The shard of all timers of a holder: few, for workers to look through."""
     return crc32(holder.encode()) % BUCKETS
 
 
-async def use(connection: Any, fired: Fired) -> bool:
-    """False when somebody else has used or replaced it."""
+async def use(connection: Any, fired: Fired) -> None:
     done = await connection.execute(_USE, fired.holder, fired.act, fired.due, bucket(fired.holder))
-    return bool(done == "DELETE 1")
+    if done != "DELETE 1":
+        raise UsedUpError
 
 
 async def replace(connection: Any, timers: Sequence[Timers]) -> None:

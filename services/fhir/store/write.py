@@ -110,8 +110,8 @@ async def _agree(connection: Any, terms: Terms, writes: Sequence[Write], access:
 
 async def _set_timers(connection: Any, terms: Terms) -> None:
     """After the rows: who changes a resource and who does the act of its timer lock the resource first."""
-    if terms.fired is not None and not await timers.use(connection, terms.fired):
-        raise VersionConflict
+    if terms.fired is not None:
+        await timers.use(connection, terms.fired)
     if terms.timers:
         await timers.replace(connection, terms.timers)
 

@@ -55,12 +55,14 @@ class Courier:
         """One call; whether more may be due."""
         async with self._service.stores.database.connection() as connection:
             await self._known.fetch(connection, [who])
+            is_disabled = bool(await subscribers.disabled(connection, [who.caller.client]))
         wanted = self._known.of(who)
         if who.state not in ("handshake", "live") or wanted is None:
             return await self._rest(who, None)
+        if is_disabled:
+            return await self._turn_off(who, "the client that subscribed is disabled")
         if wanted.end is not None and wanted.end <= self._service.clock.now():
-            await self._turn_off(who, "the end of the subscription has come")
-            return await self._rest(who, _AGAIN_SECONDS)
+            return await self._turn_off(who, "the end of the subscription has come")
         if who.state == "handshake":
             return await self._shake_hands(who, wanted)
         events = await self._to_send(who, wanted)
@@ -168,8 +170,9 @@ class Courier:
             )
         return False
 
-    async def _turn_off(self, who: Subscriber, reason: str) -> None:
+    async def _turn_off(self, who: Subscriber, reason: str) -> bool:
         await set_status(self._service, who.id, "off", reason, lambda now: now["status"] != "off")
+        return await self._rest(who, _AGAIN_SECONDS)
 
     async def _rest(self, who: Subscriber, seconds: float | None) -> bool:
         """Give the lease back; True where more was added meanwhile."""

@@ -15,6 +15,7 @@ from services.fhir.access.access import Access, access_of
 from services.fhir.service import Service
 from services.fhir.store import outbox, subscribers, subscription_events
 from services.fhir.store.outbox import Change
+from services.fhir.store.read import versions
 from services.fhir.store.reindex import parsed
 from services.fhir.store.subscribers import Subscriber
 from services.fhir.subscriptions.admission import reading_of
@@ -59,15 +60,16 @@ class Fanout:
         found = (await subscribers.find(connection, [change.id])).get(change.id)
         if found is None or change.version <= found.version:
             return
-        body = (await outbox.bodies(connection, [change.key])).get(change.key)
-        told, anew = _standing(found, parsed(body).get("status", "error") if body else "off", change.version)
+        stored = (await versions(connection, [change.key])).get(change.key)
+        status = parsed(stored.body).get("status", "error") if stored and stored.body else "off"
+        told, anew = _standing(found, status, change.version)
         await subscribers.tell(connection, told, anew=anew)
         if told.state == "off":
             await subscription_events.bury(connection, told, timedelta(0))
 
     async def _number(self, connection: Any, changes: Sequence[Change]) -> bool:
         """Number what each subscriber asked for and may know of; whether there was any."""
-        there = await subscribers.activated(connection)
+        there = await self._active(connection)
         await self._known.fetch(connection, there)
         found = self._wanted(there, await self._values(connection, there, changes), changes)
         reach = await self._reach(connection, found)
@@ -79,18 +81,24 @@ class Fanout:
                 numbered = True
         return numbered
 
+    async def _active(self, connection: Any) -> list[Subscriber]:
+        """A client that is disabled is told nothing."""
+        there = await subscribers.activated(connection)
+        disabled = await subscribers.disabled(connection, [each.caller.client for each in there])
+        return [each for each in there if each.caller.client not in disabled]
+
     async def _values(
         self, connection: Any, there: Sequence[Subscriber], changes: Sequence[Change]
     ) -> dict[Key, Values]:
         """What each change is held against filters by: of a deletion the values of the version before."""
         types = {kind for each in there if (wanted := self._known.of(each)) for kind in wanted.types} - UNWATCHED
         looked_at = {change.key: _looked_at(change) for change in changes if change.type in types}
-        bodies = await outbox.bodies(connection, [*dict.fromkeys(looked_at.values())])
-        reading, stores = reading_of(self._service), self._service.stores
+        found = await versions(connection, dict.fromkeys(looked_at.values()))
+        reading, opened = reading_of(self._service), self._service.stores.opened
         return {
-            key: values_of(parsed(stores.opened_text(body, key[0], key[1])), reading)
+            key: values_of(parsed(body), reading)
             for key, other in looked_at.items()
-            if (body := bodies.get(other))
+            if other in found and (body := opened(found[other]).body)
         }
 
     def _wanted(self, there: Sequence[Subscriber], values: Mapping[Key, Values], changes: Sequence[Change]) -> Found:

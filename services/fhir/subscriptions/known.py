@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.fhir.outcomes import FhirError
 from services.fhir.service import Service
-from services.fhir.store import outbox
+from services.fhir.store.read import versions
 from services.fhir.store.reindex import parsed
 from services.fhir.store.subscribers import Subscriber
 from services.fhir.subscriptions.admission import reading_of
@@ -26,10 +26,10 @@ class Known:
             return
         if len(self._wanted) > _MOST:
             self._wanted.clear()
-        bodies = await outbox.bodies(connection, [("Subscription", s.id, s.version) for s in lacking])
+        found = await versions(connection, [("Subscription", s.id, s.version) for s in lacking])
         for each in lacking:
-            body = bodies.get(("Subscription", each.id, each.version))
-            self._wanted[each.id, each.version] = None if body is None else self._read(body)
+            stored = found.get(("Subscription", each.id, each.version))
+            self._wanted[each.id, each.version] = self._read(stored.body) if stored and stored.body else None
 
     def of(self, subscriber: Subscriber) -> Wanted | None:
         return self._wanted.get((subscriber.id, subscriber.version))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.grants import instant_of
+from services.fhir.national_ids import holds_national_id
 from services.fhir.outcomes import unprocessable
 from services.fhir.subscriptions.channel import BACKPORT, Channel, read_channel
 from services.fhir.subscriptions.filters import Filters, Reading, Values, read_filters, trigger_tests
@@ -51,6 +52,13 @@ def read_wanted(resource: Json, reading: Reading) -> Wanted:
         topic, filters = ANY_RESOURCE, [criteria, *filters]
     else:
         topic = _topic(criteria)
+    if any(map(holds_national_id, (*filters, resource["channel"].get("endpoint", "")))):
+        raise unprocessable(
+            "A national ID stands in no criteria and no URL; name the patient by a reference",
+            code="security",
+            text="条件与地址中不得含有身份证号",
+            expression=(_CRITERIA,),
+        )
     if not topic.triggers and not filters:
         raise unprocessable(
             f"{topic.name} needs a filter that names a type, such as Observation?patient=Patient/1",
