@@ -12,7 +12,7 @@ from services.fhir.pages.sheet import Sheet
 from services.referral.slip.filled import slip
 from services.referral.slip.papers import Papers
 from tests import slips
-from tests.builders import coded, encounter, practitioner
+from tests.builders import coded, encounter, organization, practitioner
 
 Json = dict[str, Any]
 
@@ -139,6 +139,14 @@ def test_what_was_sent_later_answers_for_what_it_has() -> None:
     assert "青霉素（皮疹）" in told
     assert "无（已询问）" not in told
     assert "心力衰竭？" in told
+
+
+def test_a_package_cannot_lend_an_institution_another_name() -> None:
+    claimed = organization(id="clinic-1", name="冒名医院")
+    papers = slips.papers(bundle=slips.package(others=(slips.elder(), claimed)))
+    told = read(filled(papers))
+    assert "机构[凤凰社区卫生服务中心]" in told
+    assert "冒名医院" not in told
 
 
 def test_the_kind_of_visit_and_the_consent_are_told() -> None:

@@ -23,6 +23,7 @@ from services.referral.codes import is_referral, outputs
 Json = dict[str, Any]
 
 MAX_NAMED: Final = 20
+DIRECTORY: Final = frozenset({"Organization", "Practitioner", "PractitionerRole"})
 
 
 class Papers(msgspec.Struct, frozen=True):
@@ -34,11 +35,17 @@ class Papers(msgspec.Struct, frozen=True):
     named: dict[str, Json]
 
     def find(self, reference: Any) -> Json:
-        """Of the package, as it was sent, else as it stands now; empty where there is none."""
+        """Of the package, as it was sent, else as it stands now; empty where there is none.
+
+        Who an institution or a physician is, the directory says: a copy in the package could claim another name.
+        """
+        name = name_in(reference) or ""
+        if name.partition("/")[0] in DIRECTORY and name in self.named:
+            return self.named[name]
         for document in reversed(self.package):
             if found := document.resolve(reference):
                 return found
-        return self.named.get(name_in(reference) or "", {})
+        return self.named.get(name, {})
 
     @property
     def note(self) -> Json:
