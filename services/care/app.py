@@ -5,6 +5,7 @@ from typing import Unpack
 from fastapi import FastAPI
 
 from services.care.assessments.business import assessing
+from services.care.assessments.publication import Publisher
 from services.care.assessments.reserved import reserved
 from services.care.operations import operations
 from services.care.resources import SERVED
@@ -24,5 +25,6 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=operations(instruments),
         business=assessing(instruments),
         reserved=reserved(instruments),
+        works=(lambda service: Publisher(service, instruments),),
         **around,
     )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -41,6 +41,13 @@ from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.kit.straight import StraightApp
 
+
+class Works(Protocol):
+    """What goes on beside requests, as long as the service lives."""
+
+    async def forever(self) -> None: ...
+
+
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -64,12 +71,13 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     reserved: Reserved = MappingProxyType({}),
     advice: Mapping[str, Advice] = MappingProxyType({}),
     timers: OnTimer | None = None,
+    works: Sequence[Callable[[Service], Works]] = (),
     **around: Unpack[Around],
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
     `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `advice` says what is odd
-    and stored; `timers` what the platform does when one is due.
+    and stored; `timers` what the platform does when one is due; `works` go on beside requests.
     """
     database, peers = around.get("database"), around.get("peers")
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
@@ -93,7 +101,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.state.clockwork = clockwork
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
-    working = (worker, sealer, clockwork, reindexer, notifier)
+    working = (worker, sealer, clockwork, reindexer, notifier, *(each(service) for each in works))
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
@@ -144,9 +152,7 @@ def _sealer(settings: ServiceSettings, database: Database) -> Sealer:
 
 
 @asynccontextmanager
-async def _lifespan(
-    database: Database | None, *workers: Worker | Sealer | Clockwork | Reindexer | Notifier | None
-) -> AsyncIterator[None]:
+async def _lifespan(database: Database | None, *workers: Works | None) -> AsyncIterator[None]:
     """Beside their requests the owner of Patient works on bulk jobs too, of AuditEvent on the chain, of Subscription on notifications, each on its timers and the index of its types."""
     working = [asyncio.create_task(each.forever()) for each in workers if each]
     yield
