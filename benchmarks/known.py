@@ -26,6 +26,7 @@ from services.fhir.store import read
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.query import page_statement
 from services.fhir.store.rows import Write
+from services.fhir.store.searches_together import SearchesTogether
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
@@ -59,6 +60,7 @@ def service(database: Database, base: str) -> Service:
         SystemClock(),
         b"floor",
         ReadsTogether(database),
+        SearchesTogether(database, 20),
         WritesTogether(database),
     )
     made = Service("floor", served, stores, Peers({}), base, ZONE, b"floor", SystemClock(), 10_000, openings)

@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from services.kit.settings import ServiceSettings
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.composition import SUPERVISOR
+from yiyang.one_write import OneWrite
 from yiyang.place import add_place, configured_database, installation, start, upgrade
 from yiyang.postgres import Cluster, ClusterError
 from yiyang.settings import check_settings
@@ -128,7 +129,7 @@ def server_config(factory: str, workers: int = 1) -> Config:
         factory=True,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=OneWrite,
         ws="none",
         lifespan="on",
         log_config=None,  # services.kit.logging: one JSON line per decision, never the message of an error

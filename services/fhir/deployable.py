@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import FastAPI, Response
-from starlette.routing import Router
 
 from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
@@ -27,6 +26,7 @@ from services.fhir.served import Named, ServedType
 from services.fhir.service import Advice, Service
 from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.cursors import link_keys
+from services.fhir.store.searches_together import SearchesTogether
 from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
@@ -37,6 +37,7 @@ from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
 from services.kit.outbound import Outbound
+from services.kit.paths import Paths
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.kit.straight import StraightApp
@@ -105,7 +106,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
-    app.go_straight("/fhir", Router(routes=routes, redirect_slashes=False, default=_no_such_path))
+    app.go_straight("/fhir", Paths(((route.path, route.app) for route in routes), _no_such_path))
     _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app
@@ -122,8 +123,18 @@ def _service(
     key = settings.internal_key.get_secret_value().encode()
     owned = frozenset(s.type for s in served)
     reads, writes, links = ReadsTogether(database), WritesTogether(database), link_keys(key)
+    searches = SearchesTogether(database, settings.search_seconds)
     stores = Stores(
-        database, owned, AuditLog(database), clock, links, reads, writes, vault=vault_of(settings), bell=peers.bell
+        database,
+        owned,
+        AuditLog(database),
+        clock,
+        links,
+        reads,
+        searches,
+        writes,
+        vault=vault_of(settings),
+        bell=peers.bell,
     )
     return Service(
         name=name,
@@ -135,6 +146,7 @@ def _service(
         internal_key=key,
         clock=clock,
         max_entries=settings.max_entries,
+        search_seconds=settings.search_seconds,
         grace=timedelta(days=settings.grace_days),
         clearances=settings.clearances,
         outbound=Outbound(settings.outbound_networks),

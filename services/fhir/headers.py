@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 from urllib.parse import parse_qsl
 
@@ -12,6 +12,8 @@ from services.fhir.outcomes import bad_request, not_acceptable, unsupported_medi
 FHIR_JSON: Final = "application/fhir+json"
 JSON_TYPES: Final = frozenset({FHIR_JSON, "application/json", "json", "text/json"})
 _ANY: Final = frozenset({"*/*", "application/*", ""})
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _ETAG_LIST: Final = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 
@@ -108,7 +110,9 @@ def is_strict(prefer: str) -> bool:
 
 
 def http_date(moment: datetime) -> str:
-    return format_datetime(moment, usegmt=True)
+    """https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7, in English whatever the locale; `moment` is in UTC."""
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return f"{day}, {moment.day:02} {month} {moment.year:04} {moment.hour:02}:{moment.minute:02}:{moment.second:02} GMT"
 
 
 def parse_http_date(header: str) -> datetime | None:

@@ -10,11 +10,12 @@ _SHAPE: Final = re.compile(
     r"(?:(?<=%[0-9A-Fa-f]{2})|(?<![0-9A-Za-z]))"  # alone, or behind a character that a URL has encoded
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx](?![0-9A-Za-z])"
 )
+LENGTH: Final = 18
 _SHOWN: Final = 6  # the division: where the number was given, not to whom
 
 
 def holds_national_id(text: str) -> bool:
-    return any(_is_one(found[0]) for found in _SHAPE.finditer(text))
+    return len(text) >= LENGTH and any(_is_one(found[0]) for found in _SHAPE.finditer(text))
 
 
 def masked(text: str) -> str:

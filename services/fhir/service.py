@@ -51,6 +51,7 @@ class Service(msgspec.Struct, frozen=True):
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     reserved: Reserved = {}
     advice: Mapping[str, Advice] = {}
+    search_seconds: float = 20.0
     caller: Caller = NOBODY
 
     def seen_by(self, caller: Caller) -> "Service":

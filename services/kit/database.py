@@ -69,7 +69,8 @@ class Database:
         """A raw asyncpg connection in autocommit; `DatabaseUnavailable` when the server is away."""
         try:
             pool = self._pool or await self._open()
-            async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
+            # who finds one idle does not wait, and need not pay for a timer
+            async with pool.acquire(timeout=None if pool.get_idle_size() else CONNECT_SECONDS) as connection:
                 yield connection
         except _AWAY as error:
             raise DatabaseUnavailable from error
@@ -127,6 +128,9 @@ class LateConnection:
 
     async def execute(self, sql: str, *values: Any) -> Any:
         return await (await self._open()).execute(sql, *values)
+
+    async def executemany(self, sql: str, values: Any) -> Any:
+        return await (await self._open()).executemany(sql, values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

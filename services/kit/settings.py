@@ -86,6 +86,9 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
     ] = "08:00-12:00,14:00-18:00"
     pool_size: Annotated[int, Field(ge=1, le=64, description="database connections per process and service")] = 8
     max_entries: Annotated[int, Field(ge=1, description="entries of one batch or transaction")] = 5000
+    search_seconds: Annotated[
+        float, Field(gt=0, le=600, description="how long a search may take before it is refused as too costly")
+    ] = 20.0
     keep_hours: Annotated[int, Field(ge=1, le=168, description="how long the files of a bulk job can be fetched")] = 24
     grace_days: Annotated[
         int, Field(ge=0, le=3650, description="how long an institution still sees a patient after its care has ended")

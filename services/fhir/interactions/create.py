@@ -6,6 +6,7 @@ from services.fhir.interactions.conditional import look, read_criteria
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.one_person import answer_known
 from services.fhir.interactions.prepare import Prepared, prepare
+from services.fhir.outcomes import bad_request
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.grants import KnownPerson
@@ -15,6 +16,12 @@ from services.fhir.store.store import Store
 async def create(request: FhirRequest, service: Service) -> Answer:
     """The id in the body is ignored, the server assigns one; a person whom the caller can see already is not made twice."""
     request.check_json_body()
+    if request.criteria:
+        raise bad_request(
+            "A create has no criteria in its URL; those of a conditional create stand in If-None-Exist",
+            code="value",
+            text="新建请求的网址中不能带条件；有条件的新建请使用 If-None-Exist",
+        )
     if request.if_none_exist is not None:
         return await _create_unless(request.if_none_exist, request, service)
     intent = Intent("POST", request.type, body=request.body)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -50,6 +51,7 @@ def opened(given: Parameters, keys: bytes) -> list[tuple[str, str]]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def _may_name(name: str, resource_type: str) -> bool:
     """May the value be a person's name: of a person, at the end of a chain that can lead to one, or in free text."""
     parts = {*_PART.split(name)}

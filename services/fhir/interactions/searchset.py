@@ -1,8 +1,10 @@
 """The answer to a search: http://hl7.org/fhir/R4/search.html#return"""
 
-from collections.abc import Iterator
+import asyncio
+import re
+from collections.abc import Callable, Iterator
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -10,7 +12,7 @@ from services.fhir.bundle import bundle, outcome_entry, search_entry, text
 from services.fhir.interactions.codes import with_codes
 from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.sealed import Parameters, asked, sealed, stood_in_url
-from services.fhir.outcomes import Issue, forbidden, operation_outcome
+from services.fhir.outcomes import Issue, bad_request, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import ANY, READ, permissions
 from services.fhir.search.query import SearchQuery, View, types_in
@@ -22,14 +24,16 @@ from services.fhir.store.tables import stored_types
 from services.fhir.view import contained_in, viewed
 
 _SAFE: Final = "/:|,$*-"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_PLAIN_IN_LINKS: Final = re.compile(r"[A-Za-z0-9_.~/:|,$*-]*").fullmatch
 
 
 async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> Answer:
     """Search and tell; the audit row is durable before the answer leaves."""
     allowed = await with_codes(_within_scopes(query, request), service)
-    page = await service.stores.reading(lambda store: store.search(allowed))
+    page = await _page(allowed, service)
     about = _patients(page, query, request)
-    text = urlencode(asked(request, service))
+    text = encoded(asked(request, service), quote_plus, _PLAIN)
     await service.stores.audit_log.record(request.audit("search-type", 200, about=about, query=text))
     entries = [
         *_matches(page, query.view, service.base),
@@ -37,6 +41,19 @@ async def answer(query: SearchQuery, request: FhirRequest, service: Service) -> 
         *(outcome_entry(operation_outcome(told)) for told in [_told(query, page)] if told),
     ]
     return Answer(200, bundle("searchset", entries, links=_links(query, page, request, service), total=page.total))
+
+
+async def _page(query: SearchQuery, service: Service) -> Page:
+    """A search that takes too long is broken off, in the database too: http://hl7.org/fhir/R4/valueset-issue-type.html"""
+    try:
+        async with asyncio.timeout(service.search_seconds):
+            return await service.stores.reading(lambda store: store.search(query))
+    except TimeoutError as error:
+        raise bad_request(
+            f"The search took longer than {service.search_seconds:g} s; ask for less",
+            code="too-costly",
+            text="检索耗时过长，请缩小检索范围",
+        ) from error
 
 
 def _patients(page: Page, query: SearchQuery, request: FhirRequest) -> Iterator[str | None]:
@@ -96,7 +113,11 @@ def _links(query: SearchQuery, page: Page, request: FhirRequest, service: Servic
 
 
 def _with(url: str, parameters: Parameters) -> str:
-    return f"{url}?{urlencode(parameters, quote_via=quote, safe=_SAFE)}" if parameters else url
+    return f"{url}?{encoded(parameters, _quoted, _PLAIN_IN_LINKS)}" if parameters else url
+
+
+def _quoted(value: str) -> str:
+    return quote(value, _SAFE)
 
 
 def _told(query: SearchQuery, page: Page) -> list[Issue]:
@@ -114,3 +135,8 @@ def _told(query: SearchQuery, page: Page) -> list[Issue]:
             )
         )
     return issues
+
+
+def encoded(parameters: Parameters, quoted: Callable[[str], str], is_plain: Callable[[str], object]) -> str:
+    """What `urlencode` gives, without a look at what needs none: most names, ids and dates."""
+    return "&".join([f"{n if is_plain(n) else quoted(n)}={v if is_plain(v) else quoted(v)}" for n, v in parameters])

@@ -20,7 +20,9 @@ def normalize(text: str) -> str:
         return text
     if not text.isascii():
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
-        text = "".join(character for character in text if not unicodedata.category(character).startswith("M"))
+        # each character is asked once: a text may have megabytes of them
+        marks = [ord(character) for character in set(text) if unicodedata.category(character).startswith("M")]
+        text = text.translate(dict.fromkeys(marks)) if marks else text
     return " ".join(text.lower().split())
 
 

@@ -6,8 +6,9 @@ one look-up and one for 高血压 two that must both hold; the last character st
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from services.fhir.definitions import type_definition
@@ -16,6 +17,8 @@ from services.fhir.search.strings import normalize
 NARRATIVE: Final = "~"  # marks a word of the narrative, for `_text`
 MAX_WORDS: Final = 5_000  # with the longest of letters they are under 1 MB, the most that a tsvector holds
 MAX_LETTERS: Final = 48
+MOST_LETTERS: Final = 250_000  # of one text that are read: a book of 150 pages, a tenth of a second
+MOST_READ: Final = 500_000  # words of all texts
 
 Json = dict[str, Any]
 
@@ -35,19 +38,28 @@ def words_of(resource: Json) -> list[str]:
     """Give each word once; those of the resource's own narrative are marked."""
     texts: list[str] = []
     _collect({name: value for name, value in resource.items() if name != "text"}, resource["resourceType"], texts)
-    found = dict.fromkeys([word for text in texts for word in _words(text)])
-    if narrative := resource.get("text"):
-        found |= dict.fromkeys(NARRATIVE + word for word in cut(_visible(narrative)))
-    return [*found] if len(found) <= MAX_WORDS else [*found][:MAX_WORDS]
+    found = _first(word for text in texts for word in _words(text))
+    if (narrative := resource.get("text")) and len(found) < MAX_WORDS:
+        found += _first(NARRATIVE + word for word in cut(_visible(narrative)))
+    return found[:MAX_WORDS]
+
+
+def _first(words: Iterator[str]) -> list[str]:
+    """Each once, as many as are kept; who sends megabytes of text keeps nobody else waiting for the rest of them."""
+    found: dict[str, None] = {}
+    words = islice(words, MOST_READ)
+    while len(found) < MAX_WORDS and (batch := dict.fromkeys(islice(words, MAX_WORDS))):
+        found |= batch
+    return [*found]
 
 
 def _visible(narrative: Json) -> str:
     return html.unescape(_TAG.sub(" ", narrative.get("div", "")))
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _words(text: str) -> Iterable[str]:
     """Short texts are mostly those beside codes, which come again and again."""
-    return _short_words(text) if len(text) <= _SHORT else tuple(cut(text))
+    return _short_words(text) if len(text) <= _SHORT else cut(text)
 
 
 @lru_cache(maxsize=8192)
@@ -57,7 +69,7 @@ def _short_words(text: str) -> tuple[str, ...]:
 
 def cut(text: str) -> Iterator[str]:
     """Give the words of a text in the form that is stored and searched."""
-    for run in _RUN.finditer(normalize(text)):
+    for run in _RUN.finditer(normalize(text[:MOST_LETTERS])):
         letters = run[0]
         if run[1] is None:
             yield letters[:MAX_LETTERS]

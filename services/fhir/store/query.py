@@ -30,6 +30,7 @@ class Statement(msgspec.Struct, frozen=True):
     sql: str
     values: tuple[Any, ...]
     orders: tuple[Order, ...]
+    shared: frozenset[int] = frozenset()
 
 
 def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Access, *, with_tokens: bool) -> Statement:
@@ -47,7 +48,7 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Acce
     order = ", ".join(o.clause for o in orders)
     limit = sql.bind(query.count + 1, "bigint")
     text = f"SELECT {RETURNED}{keys}{tokens} FROM {table(query.type)} t WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {limit}"
-    return Statement(text, tuple(sql.values), orders)
+    return Statement(text, tuple(sql.values), orders, sql.shared)
 
 
 def count_statement(query: SearchQuery, access: Access) -> Statement:

@@ -12,10 +12,10 @@ from services.fhir.search.query import ReferenceValue, SearchQuery, matches_in
 from services.fhir.store import read
 from services.fhir.store.cursors import seal, unseal
 from services.fhir.store.includes import MAX_INCLUDED, Found, included
-from services.fhir.store.query import count_statement, is_plain, orders_for, page_statement
+from services.fhir.store.query import Statement, bound_patient, count_statement, is_plain, orders_for, page_statement
 from services.fhir.store.rows import Stored, from_record
 
-__all__ = ["MAX_INCLUDED", "Page", "search"]
+__all__ = ["MAX_INCLUDED", "Page", "page_alone", "search", "statement_alone"]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -29,17 +29,29 @@ class Page(msgspec.Struct, frozen=True):
     truncated: bool = False
 
 
+def statement_alone(query: SearchQuery, keys: bytes, access: Access) -> Statement | None:
+    """The one statement of a search that needs no other and is about one patient."""
+    is_alone = not (query.only_count or query.total != "none" or query.includes or query.revincludes)
+    if not is_alone or not is_plain(query) or bound_patient(query) is None or _bare(query):
+        return None
+    return page_statement(query, _after(query, keys), access, with_tokens=False)
+
+
+def page_alone(query: SearchQuery, statement: Statement, records: Sequence[Any], keys: bytes) -> Page:
+    """What was found by it."""
+    rows, place = _rows(query, statement, records)
+    matches = tuple([from_record(r, query.type) for r in rows])
+    return Page(matches, next=seal(place, _identity(query), keys) if place else None)
+
+
 async def search(connection: Any, query: SearchQuery, key: bytes, access: Access) -> Page:
     await _check_unambiguous(connection, query, access)
     if query.only_count:
         return Page((), total=await _count(connection, query, access))
-    after = None
-    if query.cursor is not None:
-        after = unseal(query.cursor, _identity(query), orders_for(query), key)
-    statement = page_statement(query, after, access, with_tokens=bool(query.includes or query.revincludes))
+    with_tokens = bool(query.includes or query.revincludes)
+    statement = page_statement(query, _after(query, key), access, with_tokens=with_tokens)
     records = await connection.fetch(statement.sql, *statement.values)
-    rows, more = records[: query.count], len(records) > query.count
-    place = [rows[-1][f"k{n}"] for n in range(len(statement.orders))] if more else None
+    rows, place = _rows(query, statement, records)
     matches = tuple(from_record(r, query.type if is_plain(query) else r["type"]) for r in rows)
     included, truncated = await _included(connection, query, matches, rows, access)
     return Page(
@@ -50,6 +62,16 @@ async def search(connection: Any, query: SearchQuery, key: bytes, access: Access
         next=seal(place, _identity(query), key) if place else None,
         truncated=truncated,
     )
+
+
+def _after(query: SearchQuery, keys: bytes) -> list[Any] | None:
+    return None if query.cursor is None else unseal(query.cursor, _identity(query), orders_for(query), keys)
+
+
+def _rows(query: SearchQuery, statement: Statement, records: Sequence[Any]) -> tuple[Sequence[Any], list[Any] | None]:
+    """Those of the page, and the place of its last where there is more."""
+    rows, more = records[: query.count], len(records) > query.count
+    return rows, [rows[-1][f"k{n}"] for n in range(len(statement.orders))] if more else None
 
 
 async def _included(
@@ -73,14 +95,7 @@ def _identity(query: SearchQuery) -> str:
 
 async def _check_unambiguous(connection: Any, query: SearchQuery, access: Access) -> None:
     """A bare id that names resources of several types is refused: http://hl7.org/fhir/R4/search.html#reference"""
-    conditions = chain(query.conditions, *(conditions for _, conditions in query.types))
-    bare = {
-        (match.parameter, value.references)
-        for match in matches_in(conditions)
-        if match.type == "reference"
-        for value in match.values
-        if isinstance(value, ReferenceValue) and len(value.references) > 1
-    }
+    bare = _bare(query)
     if not bare:
         return
     there = await read.existing(connection, {name for _, names in bare for name in names}, access)
@@ -91,3 +106,15 @@ async def _check_unambiguous(connection: Any, query: SearchQuery, access: Access
                 code="multiple-matches",
                 text="该编号对应多种资源类型，请写成 类型/编号",
             )
+
+
+def _bare(query: SearchQuery) -> set[tuple[str, tuple[str, ...]]]:
+    """Parameters and the resources of several types that one value may mean."""
+    conditions = chain(query.conditions, *(conditions for _, conditions in query.types))
+    return {
+        (match.parameter, value.references)
+        for match in matches_in(conditions)
+        if match.type == "reference"
+        for value in match.values
+        if isinstance(value, ReferenceValue) and len(value.references) > 1
+    }

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from secrets import randbits
 from typing import Final
-from uuid import UUID
 from zlib import crc32
+
+from services.kit.ids import uuid_text
 
 SHARD_BITS: Final = 12
 SHARDS: Final = 1 << SHARD_BITS
@@ -38,4 +39,4 @@ def new_id(now: datetime, shard: int | None = None, random_bits: RandomBits = ra
     """A fresh id on `shard`; on a random shard when None."""
     milliseconds = int(now.timestamp() * 1000)
     place = random_bits(SHARD_BITS) if shard is None else shard
-    return str(UUID(int=(milliseconds << 80) | _VERSION | (place << 64) | _VARIANT | random_bits(62)))
+    return uuid_text((milliseconds << 80) | _VERSION | (place << 64) | _VARIANT | random_bits(62))

@@ -33,6 +33,11 @@ class Sql:
             self._named[name] = self.bind(value, kind)
         return self._named[name]
 
+    @property
+    def shared(self) -> frozenset[int]:
+        """The numbers of the values that say who asks, and when: the same in all that one caller asks at a time."""
+        return frozenset(int(place[1:].partition("::")[0]) for place in self._named.values())
+
     def live(self, rows: "Rows") -> str:
         """What every statement asks of a row before anything else: that it is there, as far as the caller may know (docs/adr/0011)."""
         return f"NOT {rows.name}.deleted AND {visible(Subject(rows.name, rows.type, *rows.bound), self)}"

@@ -19,6 +19,8 @@ from services.fhir.store.cursors import own_keys
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
+from services.fhir.store.searches_together import SearchesTogether
+from services.fhir.store.searches_together import may_gather as may_search_with_others
 from services.fhir.store.terms import Terms, joined
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import Vault
@@ -120,11 +122,18 @@ class Store:
         found = await read.version(self._connection, resource_type, resource_id, version, self.access)
         return self._opened(found)
 
+    async def _search(self, query: SearchQuery) -> search.Page:
+        keys = self._stores.cursor_key
+        statement = search.statement_alone(query, keys, self.access) if self._is_free else None
+        if statement is None or not may_search_with_others(statement):
+            return await search.search(self._connection, query, keys, self.access)
+        records = await self._stores.searches.fetch(statement, self.access)
+        return search.page_alone(query, statement, records, keys)
+
     async def search(self, query: SearchQuery) -> search.Page:
         if (vault := self._stores.vault) is None:
-            return await search.search(self._connection, query, self._stores.cursor_key, self.access)
-        asked = vault.blinded_query(query)
-        page = await search.search(self._connection, asked, self._stores.cursor_key, self.access)
+            return await self._search(query)
+        page = await self._search(vault.blinded_query(query))
         matches, included = (tuple(map(vault.opened, found)) for found in (page.matches, page.included))
         return msgspec.structs.replace(page, matches=matches, included=included)
 
@@ -249,6 +258,7 @@ class Stores(msgspec.Struct, frozen=True):
     clock: Clock
     cursor_key: bytes
     reads: ReadsTogether
+    searches: SearchesTogether
     writes: WritesTogether
     access: Access = NOBODY
     vault: Vault | None = None
@@ -288,7 +298,7 @@ class Stores(msgspec.Struct, frozen=True):
             yield Store(connection, self)
 
     async def reading(self, work: Callable[[Store], Awaitable[T]]) -> T:
-        async with self.database.connection() as connection:
+        async with self.database.late_connection() as connection:
             return await work(Store(connection, self))
 
     async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
@@ -300,7 +310,8 @@ class Stores(msgspec.Struct, frozen=True):
         return result
 
     async def rehearsing(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:
-        return await self.reading(lambda store: store.rehearse(writes, look))
+        async with self.database.connection() as connection:
+            return await Store(connection, self).rehearse(writes, look)
 
     async def retrying(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Serialisation failures and deadlocks end here: a caller sees 409 at the worst, and never a write that was not made.
