@@ -73,12 +73,15 @@ def upgrade() -> None:
         schema="fhir",
         comment="What happened for each subscription, numbered without a gap: pending, delivered, dead or withheld. `shard` is the Subscription's.",
     )
-    pending = sa.text("state = 'pending'")
-    for name, columns in (
-        ("subscription_event_pending", ["subscription", "shard", "number"]),
-        ("subscription_event_focus", ["subscription", "shard", "type", "id", "number"]),
+    for name, columns, where in (
+        ("subscription_event_pending", ["subscription", "shard", "number"], "state = 'pending'"),
+        (
+            "subscription_event_refused",
+            ["subscription", "shard", "type", "id", "number"],
+            "state = 'pending' AND attempts > 0",
+        ),
     ):
-        op.create_index(name, "subscription_event", columns, schema="fhir", postgresql_where=pending)
+        op.create_index(name, "subscription_event", columns, schema="fhir", postgresql_where=sa.text(where))
     op.create_index(
         "subscription_event_created", "subscription_event", ["created"], schema="fhir", postgresql_using="brin"
     )

@@ -60,9 +60,10 @@ async def settled(connection: Any, pauses: int) -> datetime | None:
 
 
 async def has_news(connection: Any, reader: str) -> bool:
-    """Whether something was committed that the reader has not read."""
+    """Whether something was committed that the reader has not read: a look at the newest row, whatever the size of the table."""
     position = await _position(connection, reader)
-    sql = f"SELECT EXISTS (SELECT FROM fhir.change WHERE written >= $1 AND {_KEY} > ($1, $2, $3, $4))"
+    sql = """SELECT EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest WHERE newest.written > $1)
+    OR EXISTS (SELECT FROM fhir.change WHERE written = $1 AND (type, id, version) > ($2, $3, $4))"""
     return bool(await connection.fetchval(sql, *position))
 
 

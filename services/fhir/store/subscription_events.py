@@ -82,16 +82,16 @@ async def ready(connection: Any, who: Subscriber, most: int) -> list[Event]:
     """The oldest events that may go out now, in their order."""
     sql = f"""SELECT {_COLUMNS} FROM fhir.subscription_event e
     WHERE subscription = $1 AND shard = $2 AND state = 'pending' AND due <= statement_timestamp() AND NOT EXISTS (
-      SELECT FROM fhir.subscription_event p WHERE p.subscription = $1 AND p.shard = $2 AND p.state = 'pending'
+      SELECT FROM fhir.subscription_event p WHERE p.subscription = $1 AND p.shard = $2 AND p.state = 'pending' AND p.attempts > 0
         AND p.type = e.type AND p.id = e.id AND p.number < e.number AND p.due > statement_timestamp())
     ORDER BY number LIMIT $3"""
     return [Event(**record) for record in await connection.fetch(sql, who.id, who.shard, most)]
 
 
 async def seconds_to_next(connection: Any, who: Subscriber) -> float | None:
-    """Until an event that was refused is tried again; None where nothing is pending."""
+    """Until an event that was refused is tried again; None where there is none."""
     sql = """SELECT extract(epoch FROM min(due) - clock_timestamp())::float8 FROM fhir.subscription_event
-    WHERE subscription = $1 AND shard = $2 AND state = 'pending'"""
+    WHERE subscription = $1 AND shard = $2 AND state = 'pending' AND attempts > 0"""
     seconds: float | None = await connection.fetchval(sql, who.id, who.shard)
     return seconds
 

@@ -459,21 +459,20 @@ subscription_event: Final = Table(
     PrimaryKeyConstraint("subscription", "number", "shard", name="subscription_event_pkey"),
     comment="What happened for each subscription, numbered without a gap: pending, delivered, dead or withheld. `shard` is the Subscription's.",
 )
-_PENDING: Final = text("state = 'pending'")
 Index(
     "subscription_event_pending",
     subscription_event.c.subscription,
     subscription_event.c.shard,
     subscription_event.c.number,
-    postgresql_where=_PENDING,
+    postgresql_where=text("state = 'pending'"),
 )
 Index(
-    "subscription_event_focus",
+    "subscription_event_refused",
     subscription_event.c.subscription,
     subscription_event.c.shard,
     subscription_event.c.type,
     subscription_event.c.id,
     subscription_event.c.number,
-    postgresql_where=_PENDING,
+    postgresql_where=text("state = 'pending' AND attempts > 0"),
 )
 Index("subscription_event_created", subscription_event.c.created, postgresql_using="brin")
