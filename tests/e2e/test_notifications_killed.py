@@ -55,15 +55,26 @@ class Hospital:
     """Moves Tasks on, one version after another, and remembers which versions are committed and which never were."""
 
     def __init__(self, server: Server) -> None:
-        place = ("--data", str(server.data_dir))
-        yiyang("client", "add", CLIENT, "--organization", "hospital", "--scopes", "system/*.cruds", *place)
-        token = yiyang("token", CLIENT, "--base", server.base, *place).stdout.strip()
+        self._place = ("--data", str(server.data_dir))
+        yiyang("client", "add", CLIENT, "--organization", "hospital", "--scopes", "system/*.cruds", *self._place)
         self.base = server.base
-        self.http = httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=10, trust_env=False)
+        self.http = httpx.AsyncClient(timeout=10, trust_env=False)
+        self._token_until = 0.0
         self.committed: dict[str, int] = {}
         self.rolled_back: set[str] = set()
 
+    async def log_in(self) -> None:
+        """A token lives for five minutes, a soak for longer."""
+        if time.monotonic() > self._token_until:
+            self._token_until = time.monotonic() + 120
+            token = await asyncio.to_thread(yiyang, "token", CLIENT, "--base", self.base, *self._place)
+            if said := token.stdout.strip():
+                self.http.headers["authorization"] = f"Bearer {said}"
+            else:
+                self._token_until = 0.0
+
     async def subscribed(self, receiver: Receiver) -> str:
+        await self.log_in()
         answer = await self.http.post(f"{self.base}/Subscription", json=subscription(receiver.url))
         assert answer.status_code == httpx.codes.CREATED, answer.text
         made = str(answer.json()["id"])
@@ -78,6 +89,7 @@ class Hospital:
         at = "submitted" if version == 0 else STATES[version - 1]
         condition = {"if-match": f'W/"{version}"'} if version else {"if-none-match": "*"}
         while True:
+            await self.log_in()
             with suppress(httpx.HTTPError):
                 sent = await self.http.put(f"{self.base}/Task/{task}", json=visit(at, id=task), headers=condition)
                 if sent.status_code in (httpx.codes.OK, httpx.codes.CREATED):
