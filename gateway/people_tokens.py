@@ -52,6 +52,9 @@ class PeopleTokens:
         }
         if OPENID in scopes.rights:
             answer["id_token"] = await self._id_token(client, account, login, scopes)
+        kind, _, identifier = account.person.partition("/")
+        if kind == "Patient" and any(each.context == "patient" for each in scopes.fhir):
+            answer["patient"] = identifier  # the context that the scopes are about
         if REFRESHING.intersection(scopes.rights):
             answer["refresh_token"] = await self._logins.issue_refresh(login)
         return answer, bearer, token

@@ -15,7 +15,9 @@ from services.fhir.scopes import ANY, Permissions, Scope, ScopeError, narrow, pa
 # The two switches. A scope with search parameters, or one for a patient's own record, covers less than its letters say:
 # it is registered, granted and let through only while the services hold every resource to it.
 LIMITS_ARE_ENFORCED = False
-OWN_RECORD_IS_ENFORCED_FOR: frozenset[str] = frozenset()  # of Patient (an elder), RelatedPerson (a proxy)
+OWN_RECORD_IS_ENFORCED_FOR = frozenset(
+    {"Patient", "RelatedPerson"}
+)  # an elder, a proxy: services/fhir/access/access.py
 
 OPENID: Final = "openid"
 FHIR_USER: Final = "fhirUser"

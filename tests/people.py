@@ -37,10 +37,15 @@ class Portal:
         await self.front.clients.add(name, "platform", scopes, None, given)
 
     async def add(
-        self, name: str = "doctor.wang", roles: tuple[str, ...] = ("physician",), *, must_change: bool = False
+        self,
+        name: str = "doctor.wang",
+        roles: tuple[str, ...] = ("physician",),
+        person: str = "Practitioner/7",
+        *,
+        must_change: bool = False,
     ) -> Account:
         hashed = _CHEAP.hash(PASSWORD)
-        return await self.accounts.add(name, "hospital", "Practitioner/7", roles, hashed, must_change=must_change)
+        return await self.accounts.add(name, "hospital", person, roles, hashed, must_change=must_change)
 
     async def give_totp(self, account: Account) -> str:
         secret = totp.new_secret()

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.fhir.access.consent import denials_of, permissions_of, withdrawals_of
+from services.fhir.access.access import PROXY
+from services.fhir.access.consent import CATEGORIES, denials_of, is_for_proxies, permissions_of, withdrawals_of
 from services.fhir.access.grants import (
     Moment,
     Opening,
@@ -19,7 +20,6 @@ from services.fhir.access.grants import (
 Json = dict[str, Any]
 
 AFFILIATION_TYPE: Final = "https://yiyang.example/fhir/CodeSystem/affiliation-type"
-CONSENT_CATEGORY: Final = "https://yiyang.example/fhir/CodeSystem/consent-category"
 _AT_HAND: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
 
 
@@ -52,9 +52,10 @@ def consent(resource: Json, moment: Moment) -> Opens:
             ends=permission.ends,
             types=permission.types,
             purposes=permission.purposes,
-            founds=permission.types is None,
+            founds=permission.types is None and not permission.organization.startswith(PROXY),
         )
         for permission in permitted
+        if is_for_proxies(resource) or not permission.organization.startswith(PROXY)
     )
     return Opens(openings, denials_of(resource, patient))
 
@@ -62,7 +63,7 @@ def consent(resource: Json, moment: Moment) -> Opens:
 def _is_for_a_referral(resource: Json) -> bool:
     """It lets the referral be sent; what its recipient sees, the state of the referral says."""
     codings = [coding for each in resource.get("category", ()) for coding in each.get("coding", ())]
-    return any((c.get("system"), c.get("code")) == (CONSENT_CATEGORY, "referral") for c in codings)
+    return any((c.get("system"), c.get("code")) == (CATEGORIES, "referral") for c in codings)
 
 
 def organization_affiliation(resource: Json, moment: Moment) -> Opens:

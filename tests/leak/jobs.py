@@ -64,7 +64,7 @@ async def imported(probes: "Probes", who: Who) -> None:
     kept = [t for t in things if not t.is_deleted and not probes.model.writes(who, t)]
     strangers = [p for p in probes.world.patients if not probes.model.refers(who, p)][:1]
     of = [_of(name) for patient in strangers for name in (patient, f"{patient}-unknown")]
-    bodies = [*(t.body for t in kept), *of]
+    bodies = [*(t.body | {"language": "zh"} for t in kept), *of]
     if not bodies:
         return
     sent = b"".join(json.dumps(body).encode() + b"\n" for body in bodies)

@@ -8,15 +8,20 @@ Json = dict[str, Any]
 
 DIRECTORY = frozenset({"Organization", "Practitioner", "Schedule"})
 TREATMENT = frozenset({"TREAT", "ETREAT", "BTG"})
-CARE = TREATMENT | {"HOPERAT", "PATRQT"}
+CARE = TREATMENT | {"HOPERAT", "PATRQT", "FAMRQT"}
 OVERRIDING = frozenset({"ETREAT", "BTG"})
 
 
 class Who(NamedTuple):
-    """A caller: its organization and its purpose."""
+    """A caller: its organization, or the reference of a person who asks for herself or as a proxy; and its purpose."""
 
     organization: str
     purpose: str
+
+    @property
+    def patient(self) -> str | None:
+        """Who asks for herself."""
+        return self.organization.removeprefix("Patient/") if self.organization.startswith("Patient/") else None
 
 
 @dataclass
@@ -84,6 +89,8 @@ class Model:
         return {name: t for name, t in self.things.items() if not t.is_deleted and self.sees(who, t)}
 
     def sees(self, who: Who, thing: Thing) -> bool:
+        if who.patient is not None:
+            return thing.patients == {who.patient} or (thing.type in DIRECTORY and not thing.patients)
         if thing.author == who.organization:
             return True
         if thing.type in DIRECTORY and not thing.patients:
@@ -95,6 +102,8 @@ class Model:
         return all(self._reaches(who, patient, thing) for patient in thing.patients)
 
     def writes(self, who: Who, thing: Thing) -> bool:
+        if who.patient is not None:
+            return thing.author == who.organization and thing.patients == {who.patient}
         if thing.author == who.organization:
             return True
         if thing.type in DIRECTORY and not thing.patients:
@@ -111,12 +120,14 @@ class Model:
         thing = self.things.get(f"Patient/{patient}")
         if thing is None or thing.is_deleted:
             return False
+        if who.patient is not None:
+            return patient == who.patient
         return thing.author == who.organization or any(
             g.organization == who.organization for g in self._bases(who, patient, thing)
         )
 
     def founds(self, who: Who, patient: str) -> bool:
-        return any(
+        return patient == who.patient or any(
             g.founds and g.patient == patient and g.organization == who.organization and _for_purpose(g.purposes, who)
             for g in self.grants
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
+from services.fhir.access.consent import CATEGORIES
 from services.referral.codes import TASK_CODE, concept
 from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response
@@ -33,12 +34,28 @@ class World:
         self.name = name
         self.institutions = [f"{name}-{n}" for n in range(4)]
         self.patients: list[str] = []
+        self.proxies: list[str] = []
 
     def caller(self, who: Who) -> Fhir:
+        """A person comes in by the portal of an institution, and may nothing that this one may."""
+        if "/" in who.organization:
+            portal = self.institutions[0]
+            return self.fhir.as_(
+                client=who.organization, organization=portal, practitioner=who.organization, purpose=who.purpose
+            )
         return self.fhir.as_(client=who.organization, organization=who.organization, purpose=who.purpose)
 
     def anyone(self) -> Who:
+        """Mostly an institution; sometimes an elder, or a relative whom one has let in."""
+        draw = self.random.random()
+        if draw < 0.1:
+            return self.herself(self.random.choice(self.patients))
+        if draw < 0.2 and self.proxies:
+            return Who(self.random.choice(self.proxies), "FAMRQT")
         return Who(self.random.choice(self.institutions), self.random.choice(PURPOSES))
+
+    def herself(self, patient: str) -> Who:
+        return Who(f"Patient/{patient}", "PATRQT")
 
     def one_in_care(self) -> Who:
         return Who(self.random.choice(self.institutions), "TREAT")
@@ -63,6 +80,7 @@ class World:
         acts = (
             self.observe, self.observe, self.observe, self.visit, self.visit, self.refer, self.refer, self.agree, self.deny,
             self.withdraw, self.meet, self.attest, self.group, self.move_on, self.relabel, self.delete, self.supervise,
+            self.entrust, self.tell,
         )  # fmt: skip
         for _ in range(steps):
             await self.random.choice(acts)()
@@ -225,10 +243,36 @@ class World:
         self.model.denials = [d for d in self.model.denials if d.source != consent.name]
         for rule in consent.body["provision"]["provision"]:
             if rule["type"] == "permit":
-                to = rule["actor"][0]["reference"]["reference"].partition("/")[2]
+                to = rule["actor"][0]["reference"]["reference"].removeprefix("Organization/")
                 types = frozenset(c["code"] for c in rule["class"]) if "class" in rule else None
-                purposes = TREAT if rule["purpose"][0]["code"] == "TREAT" else frozenset({"HRESCH"})
+                purposes = _purposes_of(rule)
                 self.model.denials.append(Denial(patient, to, f"{consent.name}#withdrawn", types, purposes))
+
+    async def entrust(self) -> None:
+        """The patient lets a relative look for her; who has no basis cannot say so for her."""
+        who, patient = self.writer_and_patient()
+        if self.random.random() < 0.3:
+            who = self.herself(patient)
+        related = await self.write(
+            who, {"resourceType": "RelatedPerson", "patient": {"reference": f"Patient/{patient}"}}, (patient,)
+        )
+        if related is None:
+            return
+        types = self.random.choice(SHARED)
+        rule = _rule("permit", related.name, types, None)
+        founded = self.model.founds(who, patient)
+        thing = await self.write(who, _consent(patient, rule, "proxy"), (patient,))
+        if thing is None:
+            return
+        self.proxies.append(related.name)
+        if founded:
+            self.model.grants.append(Grant(patient, related.name, thing.name, types, founds=False))
+
+    async def tell(self) -> None:
+        """What an elder tells of herself."""
+        patient = self.random.choice(self.patients)
+        body = {"resourceType": "Observation", "status": "final", "code": _code(self.random.choice(CODES))}
+        await self.write(self.herself(patient), body | {"subject": {"reference": f"Patient/{patient}"}}, (patient,))
 
     async def supervise(self) -> None:
         """Only who is supervised can say so."""
@@ -334,10 +378,16 @@ def _code(code: str) -> Json:
     return {"coding": [{"system": "http://loinc.org", "code": code}]}
 
 
-def _consent(patient: str, rule: Json) -> Json:
+def _purposes_of(rule: Json) -> frozenset[str] | None:
+    if "purpose" not in rule:
+        return None
+    return TREAT if rule["purpose"][0]["code"] == "TREAT" else frozenset({"HRESCH"})
+
+
+def _consent(patient: str, rule: Json, category: str = "separate-sensitive") -> Json:
     scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
     return {
-        "resourceType": "Consent", "status": "active", "scope": {"coding": [scope]}, "category": [{"text": "单独同意"}],
+        "resourceType": "Consent", "status": "active", "scope": {"coding": [scope]}, "category": [{"coding": [{"system": CATEGORIES, "code": category}]}],
         "patient": {"reference": f"Patient/{patient}"}, "policyRule": {"text": "PIPL"}, "provision": {"provision": [rule]},
     }  # fmt: skip
 
@@ -345,7 +395,8 @@ def _consent(patient: str, rule: Json) -> Json:
 def _rule(kind: str, to: str | None, types: frozenset[str] | None, purpose: str | None) -> Json:
     rule: Json = {"type": kind}
     if to:
-        rule["actor"] = [{"role": {"text": "IRCP"}, "reference": {"reference": f"Organization/{to}"}}]
+        named = to if "/" in to else f"Organization/{to}"
+        rule["actor"] = [{"role": {"text": "IRCP"}, "reference": {"reference": named}}]
     if types:
         rule["class"] = [{"system": TYPES, "code": each} for each in sorted(types)]
     if purpose:

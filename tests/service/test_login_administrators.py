@@ -84,7 +84,7 @@ async def test_a_first_password_must_be_changed_before_it_opens_anything(portal:
         ("nurse.li", "Practitioner/1", (), "at least one role"),
         ("nurse.li", "Practitioner/1", ("queen",), "not a role of people"),
         ("nurse.li", "Device/1", ("device",), "not a role of people"),
-        ("elder.zhang", "Patient/1", ("elder",), "not enforced here yet"),
+        ("elder.zhang", "RelatedPerson/1", ("elder",), "must be a Patient"),
     ],
 )
 async def test_an_account_that_would_not_be_safe_is_refused(

@@ -113,7 +113,7 @@ async def test_claims_are_found_where_the_settings_say(clean_database: str, prov
         {"roles": None},
         {"roles": ["device"]},
         {"roles": ["physician", "device"]},
-        {"roles": ["elder"], "fhirUser": "Patient/1"},
+        {"roles": ["elder"], "fhirUser": "RelatedPerson/1"},
         {"fhirUser": None},
         {"fhirUser": "Patient/7"},
         {"fhirUser": "Practitioner"},

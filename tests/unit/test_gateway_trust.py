@@ -115,6 +115,7 @@ def test_a_scope_that_nobody_enforces_is_neither_granted_nor_let_through(
     scope: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     permissions_at_the_door.cache_clear()
+    monkeypatch.setattr("gateway.scopes.OWN_RECORD_IS_ENFORCED_FOR", frozenset())
     with pytest.raises(ScopeError, match="not enforced here yet"):
         check_grantable(read_scopes(scope), ("system", "patient"), frozenset())
     assert not permissions_at_the_door((scope,)).allow("Observation", "r")

@@ -9,10 +9,15 @@ from services.fhir.access.labels import clearance
 from services.fhir.access.purposes import CARE, OVERRIDING
 from services.kit.caller import Caller
 
+PROXY: Final = "RelatedPerson/"
+PARTIES: Final = frozenset({"Patient", "RelatedPerson"})
+
 
 class Access(msgspec.Struct, frozen=True):
     """For whom the statement is: an organization, or one `person` about whom the record is.
 
+    A person who asks for herself, or for another as a proxy, is a party of her own, whichever institution has opened the portal to
+    her: `organization` is then her reference, and nothing that the institution may is hers.
     `clearance` are the labels that may be seen; `is_system` sees everything and is given to work of the platform itself, never
     to a request.
     """
@@ -23,6 +28,11 @@ class Access(msgspec.Struct, frozen=True):
     clearance: tuple[str, ...] = ()
     person: str | None = None
     is_system: bool = False
+
+    @property
+    def proxy(self) -> str | None:
+        """The id of the RelatedPerson who asks for a patient."""
+        return self.organization.removeprefix(PROXY) if self.organization.startswith(PROXY) else None
 
     @property
     def is_care(self) -> bool:
@@ -41,11 +51,13 @@ NOBODY: Final = Access("", "", datetime(1970, 1, 1, tzinfo=UTC))
 
 def access_of(caller: Caller, at: datetime, cleared: tuple[str, ...] = ()) -> Access:
     """What a request's caller may; `cleared` are the labels that the setting gives its organization."""
-    kind, _, patient = (caller.practitioner or "").partition("/")
+    reference = caller.practitioner or ""
+    kind, _, patient = reference.partition("/")
+    is_party = kind in PARTIES
     return Access(
-        organization=caller.organization,
+        organization=reference if is_party else caller.organization,
         purpose=caller.purpose,
         at=at,
-        clearance=clearance(caller.purpose, cleared),
+        clearance=clearance(caller.purpose, () if is_party else cleared),
         person=patient if kind == "Patient" else None,
     )

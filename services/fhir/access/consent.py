@@ -16,6 +16,8 @@ from services.fhir.access.purposes import expanded
 Json = dict[str, Any]
 
 PURPOSES: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+CATEGORIES: Final = "https://yiyang.example/fhir/CodeSystem/consent-category"
+PROXY_CATEGORY: Final = "proxy"
 _NARROWING: Final = ("action", "securityLabel", "code", "data", "dataPeriod")  # what is not evaluated here
 
 
@@ -44,6 +46,12 @@ class Permission(msgspec.Struct, frozen=True):
     types: tuple[str, ...] | None
     begins: datetime | None
     ends: datetime | None
+
+
+def is_for_proxies(consent: Json) -> bool:
+    """委托代理: the patient lets a relative act for her; without this category a consent names no proxy."""
+    codings = (coding for category in consent.get("category", ()) for coding in category.get("coding", ()))
+    return any(coding.get("code") == PROXY_CATEGORY and coding.get("system") == CATEGORIES for coding in codings)
 
 
 class _Rule(msgspec.Struct, frozen=True):
@@ -141,8 +149,10 @@ def _rule(provision: Json) -> _Rule:
 
 
 def _organizations(actors: list[Json] | tuple[()]) -> tuple[tuple[str, ...], bool]:
-    names = [actor.get("reference", {}).get("reference", "").rpartition("Organization/") for actor in actors]
-    found = tuple(dict.fromkeys(i for before, sign, i in names if sign and before[-1:] in ("", "/")))
+    """The ids of organizations, and proxies by their references."""
+    names = [actor.get("reference", {}).get("reference", "").split("/") for actor in actors]
+    known = (name for name in names if name[-2:-1] in (["Organization"], ["RelatedPerson"]) and name[-1])
+    found = tuple(dict.fromkeys(i if kind == "Organization" else f"{kind}/{i}" for *_, kind, i in known))
     return found, len(found) == len(names)
 
 

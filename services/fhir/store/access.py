@@ -14,6 +14,7 @@ from services.fhir.access.directory import directory_types
 from services.fhir.access.patients import patient_codes
 from services.fhir.search.index import patient_parameter
 
+_ZONE: Final = "Asia/Shanghai"  # in which dates without a zone are read
 _INDIRECT: Final = frozenset({"Patient", "Bundle", "Binary"})  # whose patients no parameter of their own tells
 
 
@@ -47,6 +48,8 @@ def visible(row: Subject, sql: Values, *, writing: bool = False) -> str:
     access = sql.access
     if access.is_system:
         return "true"
+    if access.person is not None and writing:
+        return f"({row.name}.author = {_organization(sql)} AND {_own_record(row, sql)})"
     if access.person is not None:
         return f"({_open(row, sql)} OR {_own_record(row, sql)})"
     arms = [f"{row.name}.author = {_organization(sql)}"]
@@ -68,14 +71,16 @@ def _within_clearance(row: Subject, sql: Values) -> str:
 def may_refer(patient: str, shard: str, sql: Values) -> str:
     """May the caller write of this patient: whom it sees, other than as a supervisor."""
     row = Subject("t", "Patient")
-    seen = visible(row, sql, writing=True) if sql.access.person else _writer_sees(row, sql)
+    seen = visible(row, sql) if sql.access.person else _writer_sees(row, sql)
     return (
         f"EXISTS (SELECT FROM fhir.patient t WHERE t.id = {patient} AND t.shard = {shard} AND NOT t.deleted AND {seen})"
     )
 
 
 def founds(patient: str, shard: str, sql: Values) -> str:
-    """Has the caller a live basis on which others can be founded?"""
+    """Has the caller a live basis on which others can be founded? A patient decides on her own record."""
+    if sql.access.person is not None:
+        return f"{patient} = {sql.once('person', sql.access.person, 'text')}"
     at = _at(sql)
     return (
         f"EXISTS (SELECT FROM fhir.access_grant g WHERE g.patient = {patient} AND g.shard = {shard} AND g.founds "
@@ -190,11 +195,26 @@ def _named(row: Subject) -> str:
 
 
 def _itself(sql: Values) -> str:
-    return f"g.organization = {_organization(sql)}"
+    itself = f"g.organization = {_organization(sql)}"
+    return itself if sql.access.proxy is None else f"{itself} AND {_is_proxy(sql.access.proxy, sql)}"
+
+
+def _is_proxy(proxy: str, sql: Values) -> str:
+    """A proxy is one as long as the RelatedPerson of that patient is: active, and within its period."""
+    today = f"to_char({_at(sql)} AT TIME ZONE '{_ZONE}', 'YYYY-MM-DD')"
+    start, end = (f"left(r.body::jsonb #>> '{{period,{name}}}', 10)" for name in ("start", "end"))
+    return (
+        f"EXISTS (SELECT FROM fhir.relatedperson r WHERE r.id = {sql.once('proxy', proxy, 'text')} AND r.shard = g.shard "
+        f"AND r.patient = g.patient AND NOT r.deleted AND NOT 'active=false' = ANY(r.tokens) "
+        f"AND coalesce({start} <= left({today}, length({start})), true) "
+        f"AND coalesce({end} >= left({today}, length({end})), true))"
+    )
 
 
 def _itself_or_supervised(sql: Values, *, is_narrow: bool) -> str:
     """Where the patient is named, its few holders are looked at; else the bases of all these holders are fetched by their index."""
+    if sql.access.proxy is not None:
+        return _itself(sql)
     organization, at = _organization(sql), _at(sql)
     members = f"FROM fhir.supervision s WHERE s.lead = {organization} AND s.begins <= {at} AND s.ends > {at}"
     if is_narrow:

@@ -48,7 +48,7 @@ def reading_of(service: Service) -> Reading:
 def _check_caller(wanted: Wanted, caller: Caller, service: Service) -> None:
     """It may be told of what it may read; a person, and whoever acts in an emergency, looks for themselves."""
     access = service.stores.access
-    if access.person is not None or access.may_override:
+    if access.person is not None or access.proxy is not None or access.may_override:
         raise forbidden("An institution subscribes, for its everyday work", text="仅机构可在日常用途下订阅")
     allowed = permissions(caller.scopes)
     for resource_type in wanted.types:
