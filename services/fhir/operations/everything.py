@@ -26,6 +26,7 @@ from services.fhir.store.rows import Stored
 
 DEFAULT_COUNT: Final = 200
 MAX_COUNT: Final = 1000
+MAX_MERGED: Final = 50
 _PLACE: Final = ("bigint", "text")  # place of the type, id
 _KNOWN: Final = frozenset({"start", "end", "_since", "_type", "_count", "_cursor"})
 
@@ -45,13 +46,27 @@ class Asked(msgspec.Struct, frozen=True):
     end: datetime | None
 
 
+class _Other(msgspec.Struct):
+    reference: str = ""
+
+
+class _Link(msgspec.Struct):
+    other: _Other
+    type: str
+
+
+class _Linked(msgspec.Struct):
+    link: list[_Link] = []
+
+
 async def everything(request: FhirRequest, service: Service) -> Answer:
     inputs = read_inputs(request)
     asked = await _asked(inputs, request, service)
     cursor = inputs.text("_cursor")
     after: Place | None = _unsealed(cursor, asked, service) if cursor else None
     patient = await _patient(request, service) if request.id else None
-    found = await _page(request.id or None, asked, after, service)
+    whose = await _whose(patient, service) if patient else None
+    found = await _page(whose, asked, after, service)
     shown = [stored for _, stored in found[: asked.count]]
     beside, is_cut = await supporting(shown, asked.others, asked.since, request.caller, service)
     about = (stored.patient for stored in shown)
@@ -111,8 +126,23 @@ async def _patient(request: FhirRequest, service: Service) -> Stored:
     return stored
 
 
-async def _page(patient: str | None, asked: Asked, after: Place | None, service: Service) -> list[tuple[Place, Stored]]:
-    query = CompartmentQuery(patient, asked.types, asked.count, asked.since, asked.start, asked.end, after)
+async def _whose(patient: Stored, service: Service) -> tuple[str, ...]:
+    """The patient and the records that were merged into this one, and into those: http://hl7.org/fhir/R4/patient.html#links"""
+    found, waiting = [patient.id], [patient]
+    while waiting and len(found) < MAX_MERGED:
+        links = msgspec.json.decode((waiting.pop(0).body or "{}").encode(), type=_Linked).link
+        replaced = [link.other.reference.removeprefix("Patient/") for link in links if link.type == "replaces"]
+        new = [each for each in replaced if each not in found]
+        found += new
+        stored = [await service.stores.read("Patient", each) for each in new]
+        waiting += [each for each in stored if each]
+    return tuple(found)
+
+
+async def _page(
+    patients: tuple[str, ...] | None, asked: Asked, after: Place | None, service: Service
+) -> list[tuple[Place, Stored]]:
+    query = CompartmentQuery(patients, asked.types, asked.count, asked.since, asked.start, asked.end, after)
     async with service.stores.database.connection() as connection:
         found = await compartment(connection, query, service.stores.access)
     return [((place, stored.id), service.stores.opened(stored)) for place, stored in found]

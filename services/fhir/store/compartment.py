@@ -22,9 +22,9 @@ _PERSONS: Final = frozenset({"Patient", "Person", "RelatedPerson"})
 
 
 class CompartmentQuery(msgspec.Struct, frozen=True):
-    """`types` in the order of the answer; `after` continues behind (place of the type in it, id). `patient` None is any patient."""
+    """`types` in the order of the answer; `after` continues behind (place of the type in it, id). `patients` None is any patient."""
 
-    patient: str | None
+    patients: tuple[str, ...] | None
     types: tuple[str, ...]
     count: int
     since: datetime | None = None
@@ -36,7 +36,7 @@ class CompartmentQuery(msgspec.Struct, frozen=True):
 async def compartment(connection: Any, query: CompartmentQuery, access: Access) -> list[tuple[int, Stored]]:
     """At most `count + 1` resources with the place of their type, so that the caller sees whether more follow."""
     places = range(query.after[0] if query.after else 0, len(query.types))
-    if query.patient is not None:
+    if query.patients is not None:
         return await _fetch(connection, query, places, query.count + 1, access)
     found: list[
         tuple[int, Stored]
@@ -73,7 +73,7 @@ def _branch(query: CompartmentQuery, place: int, limit: str, sql: Sql) -> str:
     resource_type = query.types[place]
     where = [
         sql.live(Rows("t", resource_type)),
-        _about(query.patient, resource_type, sql),
+        _about(query.patients, resource_type, sql),
         *_in_time(query, resource_type, sql),
     ]
     if query.after and query.after[0] == place:
@@ -82,11 +82,11 @@ def _branch(query: CompartmentQuery, place: int, limit: str, sql: Sql) -> str:
     WHERE {" AND ".join(where)} ORDER BY t.id LIMIT {limit})"""
 
 
-def _about(patient: str | None, resource_type: str, sql: Sql) -> str:
-    if patient is None:
+def _about(patients: tuple[str, ...] | None, resource_type: str, sql: Sql) -> str:
+    if patients is None:
         return names_a_patient(resource_type, sql)
-    named = f"t.tokens && {sql.bind(patient_keys(resource_type, (patient,)), 'text[]')}"
-    return f"(t.id = {sql.bind(patient, 'text')} OR {named})" if resource_type == "Patient" else named
+    named = f"t.tokens && {sql.bind(patient_keys(resource_type, patients), 'text[]')}"
+    return f"(t.id = ANY({sql.bind([*patients], 'text[]')}) OR {named})" if resource_type == "Patient" else named
 
 
 def _in_time(query: CompartmentQuery, resource_type: str, sql: Sql) -> list[str]:

@@ -1,0 +1,1 @@
+"""A made-up, plausible county for demonstrations, tests and measurements: `yiyang generate`."""
