@@ -33,6 +33,7 @@ from services.fhir.store.vault import vault_of
 from services.fhir.store.writes_together import WritesTogether
 from services.fhir.subscriptions.notifier import Notifier
 from services.fhir.subscriptions.pace import Pace
+from services.fhir.sweeper import Sweeper
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
@@ -102,7 +103,8 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.state.clockwork = clockwork
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
-    working = (worker, sealer, clockwork, reindexer, notifier, *(each(service) for each in works))
+    sweeper = Sweeper(own_database, service.clock, timedelta(days=service.keep_days))
+    working = (worker, sealer, clockwork, reindexer, notifier, sweeper, *(each(service) for each in works))
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
@@ -149,6 +151,7 @@ def _service(
         search_seconds=settings.search_seconds,
         grace=timedelta(days=settings.grace_days),
         clearances=settings.clearances,
+        keep_days=settings.idempotency_days,
         outbound=Outbound(settings.outbound_networks),
     )
 

@@ -27,6 +27,10 @@ from services.fhir.validation.profiles.shipped import profiles_of
 
 _STATEMENT_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 _COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
+_DOCUMENTATION = (
+    "Idempotency-Key on a POST: the same key and request have one effect and the first answer again (Idempotency-Replayed: true), "
+    "another request under the key is 422, one still under way 409. If-Match is required (428) where a workflow governs a resource."
+)
 _WITHOUT_A_DEFINITION = ("_has", "_list", "_type")  # http://hl7.org/fhir/R4/search.html#all has them, as no resource
 
 
@@ -53,6 +57,7 @@ def statement(served: Iterable[ServedType], base: str, now: datetime) -> dict[st
         "rest": [
             {
                 "mode": "server",
+                "documentation": _DOCUMENTATION,
                 "security": _security(base),
                 "resource": [_resource(s) for s in sorted(served, key=lambda s: s.type)],
                 "interaction": [{"code": code} for code in _STATEMENT_INTERACTIONS],

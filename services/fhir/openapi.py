@@ -100,6 +100,8 @@ def _invocations(path: str, served: Iterable[ServedType], service: Service) -> I
 def _invocation(operation: Operation, resource_type: str, method: str, path: str) -> Json:
     name = f"{method.lower()}_{operation.name.replace('-', '_')}"
     about = parts.operation(name, resource_type, path, tag=resource_type or SYSTEM, has_body=method == "POST")
+    if method == "POST" and operation.is_remembered:
+        about["parameters"] = [*about.get("parameters", ()), parts.shared("Idempotency-Key")]
     if operation.media:
         about["responses"] = parts.other_media(operation.media)
         about.setdefault("parameters", []).append(parts.query("_format", " · ".join(operation.media)))

@@ -52,7 +52,8 @@ _ANSWERS: Final[Mapping[str, dict[str, str]]] = {
     "job_file": {"200": "Lines"},
 }
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "create": ("If-None-Exist", "Prefer"),
+    "create": ("If-None-Exist", "Prefer", "Idempotency-Key"),
+    "post_bundle": ("Prefer", "Idempotency-Key"),
     "update": ("If-Match", "Prefer"),
     "patch": ("If-Match", "Prefer"),
     "delete": ("If-Match",),
@@ -85,17 +86,17 @@ def operation(
 
 
 def _parameters(handler: str, path: str) -> list[Json]:
-    found: list[Json] = [_shared(name) for name in re.findall(r"\{(\w+)\}", path)]
+    found: list[Json] = [shared(name) for name in re.findall(r"\{(\w+)\}", path)]
     if handler in _SEARCHES:
         found += [
-            _shared(name) for name in ("_count", "_sort", "_include", "_revinclude", "_total", "_summary", "_elements")
+            shared(name) for name in ("_count", "_sort", "_include", "_revinclude", "_total", "_summary", "_elements")
         ]
     if handler == "history":
-        found += [_shared(name) for name in ("_count", "_since")]
-    return found + [_shared(name) for name in _HEADERS.get(handler, ())]
+        found += [shared(name) for name in ("_count", "_since")]
+    return found + [shared(name) for name in _HEADERS.get(handler, ())]
 
 
-def _shared(name: str) -> Json:
+def shared(name: str) -> Json:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
@@ -159,6 +160,11 @@ _PARAMETERS: Final = (
     ("If-Match", "header", '版本标识 · W/"3"'),
     ("If-None-Match", "header", '版本标识 · W/"3"'),
     ("If-None-Exist", "header", "不存在时新建 · criteria of a conditional create"),
+    (
+        "Idempotency-Key",
+        "header",
+        "幂等键，同键同文只生效一次 · one effect, however often it is sent; kept at least 7 days",
+    ),
     ("Prefer", "header", "return=minimal, representation or OperationOutcome; handling=strict; respond-async"),
 )
 _RESOURCE: Final[Json] = {

@@ -70,6 +70,10 @@ class FhirRequest:
         return ENTRY in self._fields
 
     @property
+    def has_key(self) -> bool:
+        return b"idempotency-key" in self._fields
+
+    @property
     def if_match(self) -> str | None:
         return self.header(b"if-match") or None
 

@@ -18,6 +18,7 @@ from services.fhir.interactions.bundles import post_bundle
 from services.fhir.interactions.create import create
 from services.fhir.interactions.delete import conditional_delete, delete
 from services.fhir.interactions.history import history
+from services.fhir.interactions.idempotency import once
 from services.fhir.interactions.owners import PREPARE, answer_prepare
 from services.fhir.interactions.patch import conditional_patch, patch
 from services.fhir.interactions.read import read
@@ -32,7 +33,7 @@ from services.fhir.interactions.update import conditional_update, update
 from services.fhir.interactions.vread import vread
 from services.fhir.metadata import capabilities
 from services.fhir.national_ids import check_url
-from services.fhir.operations.invoke import invoke
+from services.fhir.operations.invoke import invoke, leaves_something
 from services.fhir.outcomes import (
     FhirError,
     internal_error,
@@ -83,6 +84,8 @@ FHIR_ROUTES: Final[tuple[tuple[str, Mapping[str, Handler]], ...]] = (
     ("/fhir/{type}/{id}/{inner}/_search", {"POST": search_compartment_by_post}),
     (PREPARE, {"POST": answer_prepare}),
 )
+POSTED: Final = frozenset({post_bundle, create})
+WRITES: Final = frozenset({create, update, patch, delete, conditional_update, conditional_patch, conditional_delete})
 PUBLIC: Final = frozenset({capabilities})
 OTHER_MEDIA: Final = frozenset({job_file, invoke})  # what they answer is not always FHIR JSON; they look for themselves
 _CALLER: Final = HEADER.encode()
@@ -91,6 +94,13 @@ _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 
 def fhir_routes(service: Service, learner: Learner) -> list[Route]:
     return [Route(path, Endpoint(methods, service, learner)) for path, methods in FHIR_ROUTES]
+
+
+def is_remembered(handler: Handler, request: FhirRequest, service: Service) -> bool:
+    """Is it a POST that may leave something, or any write of a batch? What only asks is asked again, whatever its key."""
+    if handler is invoke:
+        return request.method == "POST" and leaves_something(request, service)
+    return handler in WRITES if request.is_entry else handler in POSTED
 
 
 class Endpoint:
@@ -145,6 +155,8 @@ class Endpoint:
         if query and not request.is_entry:
             check_url(query)
         try:
+            if request.has_key and is_remembered(handler, request, service):
+                return await once(handler, request, service)
             return await handler(request, service)
         except FhirError as error:
             await remember_refusal(error.status, request, handler.__name__, service)

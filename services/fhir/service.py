@@ -30,7 +30,7 @@ class Service(msgspec.Struct, frozen=True):
     `business` decides on what is written of governed types, `guarded` says which of them are changed only by who names the version,
     `reserved` what of its types is the platform's alone to write.
     `advice` says, by type, what is odd about a resource and no reason to refuse it: told by $validate, and to who prefers an OperationOutcome.
-    `caller` is for whom it works (`seen_by`).
+    `keep_days` is how long what was answered under an Idempotency-Key is remembered; `caller` is for whom it works (`seen_by`).
     """
 
     name: str
@@ -50,6 +50,7 @@ class Service(msgspec.Struct, frozen=True):
     guarded: Guarded | None = None
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     reserved: Reserved = {}
+    keep_days: int = 7
     advice: Mapping[str, Advice] = {}
     search_seconds: float = 20.0
     caller: Caller = NOBODY

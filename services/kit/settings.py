@@ -90,6 +90,9 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
         float, Field(gt=0, le=600, description="how long a search may take before it is refused as too costly")
     ] = 20.0
     keep_hours: Annotated[int, Field(ge=1, le=168, description="how long the files of a bulk job can be fetched")] = 24
+    idempotency_days: Annotated[
+        int, Field(ge=7, le=365, description="how long the answer to a request with an Idempotency-Key is remembered")
+    ] = 7
     grace_days: Annotated[
         int, Field(ge=0, le=3650, description="how long an institution still sees a patient after its care has ended")
     ] = 30

@@ -196,3 +196,22 @@ async def test_a_key_is_exchanged_while_services_run(clean_database: str, number
         assert (await fhir.get(f"/Patient/{made['id']}")).json()["identifier"][0]["value"] == number
         assert await search(fhir, "Patient", identifier=f"{SYSTEM}|{number}") == [made["id"]]
         assert (await fhir.post("/Patient", who(number))).status_code == 200
+
+
+async def test_a_remembered_answer_is_encrypted_too_and_comes_back_as_it_was(clean_database: str, number: str) -> None:
+    """docs/adr/0035: what is answered under an Idempotency-Key is kept, and so sealed and brought under a new key like all else."""
+    new = "another key for identifiers, in tests only, as long"
+    async with under(clean_database, SECRET) as fhir:
+        first = await fhir.post(
+            "/", transaction(create(who(number))), idempotency_key="k", prefer="return=representation"
+        )
+        assert number in first.text
+        assert await holding(clean_database, number) == []
+    assert await rotated(clean_database, f"{new},{SECRET}") == 2
+    async with under(clean_database, new) as fhir:
+        again = await fhir.post(
+            "/", transaction(create(who(number))), idempotency_key="k", prefer="return=representation"
+        )
+        assert (again.headers["idempotency-replayed"], again.content) == ("true", first.content)
+    async with under(clean_database, None) as plain:
+        await plain.post("/Patient", who(number, identifier=[]), idempotency_key="l")

@@ -7,7 +7,7 @@ from services.fhir.bulk.job import Job, Kind, Part
 from services.fhir.outcomes import FhirError, Issue, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.fhir.store import jobs
+from services.fhir.store import idempotency, jobs
 from services.kit.ids import uuid7
 
 JOB: Final = "$job"
@@ -41,8 +41,18 @@ async def kick_off(
     async with service.stores.database.connection() as connection:
         if await jobs.count_open(connection, job.caller) >= MAX_OPEN:
             raise _too_many()
-        await jobs.create(connection, job, parts)
+        answer = _accepted(job, service)
+        async with connection.transaction():
+            await jobs.create(connection, job, parts)
+            if (effect := service.stores.effect) is not None:
+                await idempotency.keep(connection, effect, answer, (), None)
+    if effect is not None:
+        effect.is_done = True
     await service.stores.audit_log.record(request.audit(kind, 202, query=f"job={job.id}&{request.query}"))
+    return answer
+
+
+def _accepted(job: Job, service: Service) -> Answer:
     place = f"{service.base}/{JOB}/{job.id}"
     return Answer(202, operation_outcome([_ACCEPTED]), ((b"content-location", place.encode()),))
 

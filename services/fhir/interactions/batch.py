@@ -5,6 +5,7 @@ from typing import Final
 
 from services.fhir.bundle import answer_entry, bundle
 from services.fhir.headers import FHIR_JSON
+from services.fhir.interactions import idempotency
 from services.fhir.interactions.envelope import Entry, Envelope, at_entry, in_processing_order
 from services.fhir.interactions.history import history
 from services.fhir.interactions.read import read
@@ -26,6 +27,7 @@ async def batch(request: FhirRequest, service: Service, envelope: Envelope) -> A
     answers = {n: _failure(error) for n, error in envelope.refused.items()}
     for entry in in_processing_order(envelope.entries):
         answers[entry.index] = await _answer(entry, request, service)
+    await idempotency.mark_batch(service)
     return Answer(200, bundle("batch-response", [answers[n] for n in range(envelope.count)]))
 
 
@@ -71,7 +73,8 @@ def _headers(entry: Entry, kind: str, body: bytes, request: FhirRequest, service
     signature = sign(
         request.caller, entry.method, f"/fhir/{entry.target}", body, service.internal_key, service.clock.seconds()
     )
-    given = (*entry.conditions, (b"prefer", request.prefer or None))
+    key = idempotency.of_entry(request.header(idempotency.HEADER), entry.index) if entry.changes_state else None
+    given = (*entry.conditions, (b"prefer", request.prefer or None), (idempotency.HEADER, key or None))
     return [
         (HEADER.encode(), signature.encode()),
         (b"content-type", kind.encode()),

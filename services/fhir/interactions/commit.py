@@ -82,10 +82,16 @@ async def _attempt(plan: Plan[T], service: Service) -> tuple[T, list[AuditRow]]:
     async with service.stores.open() as store:
         prepared, finish = await plan(store)
         if not prepared.wanted:
-            return finish(store, put(store, prepared)), await store.commit()
+            return await _committed(store, prepared, finish)
     whole = await owners.complete(prepared, service.caller, service)
     async with service.stores.open() as store:
-        return finish(store, put(store, whole)), await store.commit()
+        return await _committed(store, whole, finish)
+
+
+async def _committed(store: Store, prepared: Prepared, finish: Finish[T]) -> tuple[T, list[AuditRow]]:
+    result = finish(store, put(store, prepared))
+    store.answer(result)  # type: ignore[arg-type]  # a request with a key is answered with an Answer
+    return result, await store.commit()
 
 
 async def _finished(store: Store, prepared: Prepared, finish: Finish[T]) -> T:

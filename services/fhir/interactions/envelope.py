@@ -65,6 +65,11 @@ class Entry(msgspec.Struct, frozen=True):
         return self.method in _WRITES and not self.is_operation
 
     @property
+    def changes_state(self) -> bool:
+        """Or may: an operation by POST."""
+        return self.method in _WRITES
+
+    @property
     def is_operation(self) -> bool:
         return self.rest.startswith("$")
 

@@ -186,9 +186,18 @@ class _Attempt:
             answers[entry.index] = write_entry(
                 stored, self.service.base, preferred_return(self.request.prefer, "minimal")
             )
-        if self.reads:
-            await store.commit_after(lambda inside: self._read(answers, inside))
+        if not self.reads:
+            return self._answer(answers)
+        return await store.commit_after(lambda inside: self._answer_after(answers, store, inside))
+
+    def _answer(self, answers: Mapping[int, str]) -> Answer:
         return Answer(200, bundle("transaction-response", [answers[e.index] for e in self.entries]))
+
+    async def _answer_after(self, answers: dict[int, str], store: Store, inside: Stores) -> Answer:
+        await self._read(answers, inside)
+        answer = self._answer(answers)
+        store.answer(answer)
+        return answer
 
     def _audit(self, store: Store, entry: Entry, stored: Stored | None) -> None:
         status = 204 if stored is None or stored.is_deleted else 201 if stored.is_created else 200

@@ -54,10 +54,10 @@ _ALL: Final = (
     Operation("events",        f"{_BACKPORT}-events",                ("instance",),                  ("Subscription",), events),
     Operation("topics",        f"{_OURS}/Subscription-topics",       ("type",),                      ("Subscription",), topics),
     Operation("replay",        f"{_OURS}/Subscription-replay",       ("instance",),                  ("Subscription",), replay,        affects_state=True, letters="u"),
-    Operation("rotate-secret", f"{_OURS}/Subscription-rotate-secret", ("instance",),                 ("Subscription",), rotate_secret, affects_state=True, letters="u"),
-    Operation("export",        f"{_BULK}/export",                    ("system",),                    (),              export,      letters=""),
-    Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters=""),
-    Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters=""),
+    Operation("rotate-secret", f"{_OURS}/Subscription-rotate-secret", ("instance",),                 ("Subscription",), rotate_secret, affects_state=True, letters="u", remembered=False),
+    Operation("export",        f"{_BULK}/export",                    ("system",),                    (),              export,      letters="", remembered=True),
+    Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters="", remembered=True),
+    Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters="", remembered=True),
     Operation("import",        f"{_OURS}/import",                    ("system",),                    (),              import_,     affects_state=True, letters=""),
 )  # fmt: skip
 

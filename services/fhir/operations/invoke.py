@@ -33,6 +33,11 @@ def _as_binary(answer: Answer) -> Answer:
     return Answer(answer.status, msgspec.json.encode({"resourceType": "Binary", "contentType": kind, "data": data}))
 
 
+def leaves_something(request: FhirRequest, service: Service) -> bool:
+    """Is there something of the operation to remember?"""
+    return _operation(request, service).is_remembered
+
+
 def _operation(request: FhirRequest, service: Service) -> Operation:
     level: Level = "instance" if request.id else "type" if request.type else "system"
     own: tuple[Operation, ...] = service.operations

@@ -17,6 +17,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     `media` are the types of its answer where that is no FHIR JSON; it looks itself which of them the client takes.
     What affects state is invoked by POST only, all else by GET too (http://hl7.org/fhir/R4/operations.html#executing).
+    What affects state is `remembered` under an Idempotency-Key (docs/adr/0035) unless it says otherwise: a secret is told once, a job is started once.
     """
 
     name: str
@@ -25,11 +26,16 @@ class Operation(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
     handler: Handler
     affects_state: bool = False
+    remembered: bool | None = None
     letters: str = "r"
     media: tuple[str, ...] = ()
 
     def is_for(self, resource_type: str, level: Level) -> bool:
         return level in self.levels and (level == "system" or not self.types or resource_type in self.types)
+
+    @property
+    def is_remembered(self) -> bool:
+        return self.affects_state if self.remembered is None else self.remembered
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -40,6 +40,11 @@ class NothingFreeError(FhirError):
         super().__init__(409, (issue,))
 
 
+async def forget(connection: Any, before: datetime) -> None:
+    """Rows that have been free for long."""
+    await connection.execute("DELETE FROM fhir.hold WHERE until < $1", before)
+
+
 async def holder(connection: Any, key: str, at: datetime) -> str | None:
     found: str | None = await connection.fetchval(_HOLDER, key, shard_of(key), at)
     return found

@@ -16,7 +16,18 @@ WIDEN: Final = f"SET LOCAL ROLE {TRANSACTION}"
 
 # What every commit writes beside the resources, whoever owns them.
 _APPENDED: Final = ("history", "change", "audit")
-_KEPT: Final = ("unique_claim", "access_grant", "consent_rule", "supervision", "identity", "reindex", "hold", "timer")
+_KEPT: Final = (
+    "unique_claim",
+    "access_grant",
+    "consent_rule",
+    "supervision",
+    "identity",
+    "reindex",
+    "hold",
+    "timer",
+    "idempotency",
+    "idempotency",
+)
 # What the owner of Patient and AuditEvent does beside its requests.
 _OF_RECORDS: Final = (
     "job", "job_part", "job_file", "registration_attempt", "outbox_reader", "subscriber", "subscription_event",

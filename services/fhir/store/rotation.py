@@ -23,6 +23,10 @@ _PAST: Final = f"""SELECT type, id, version, shard, body FROM fhir.history WHERE
 AND (strpos(body, $5) > 0 OR EXISTS (SELECT FROM unnest($6::text[]) s WHERE strpos(body, s) > 0))
 ORDER BY type, id, version, shard LIMIT {BATCH}"""
 
+_ANSWERS: Final = f"""SELECT key, shard, body FROM fhir.idempotency WHERE (key, shard) > ($1, $2)
+AND (strpos(body, $3) > 0 OR EXISTS (SELECT FROM unnest($4::text[]) s WHERE strpos(body, s) > 0))
+ORDER BY key, shard LIMIT {BATCH}"""
+
 
 async def rotate(connection: Any, vault: Vault) -> AsyncIterator[tuple[str, int]]:
     """Type and number of the rows that were changed, batch by batch."""
@@ -31,6 +35,8 @@ async def rotate(connection: Any, vault: Vault) -> AsyncIterator[tuple[str, int]
             yield resource_type, count
     async for count in _history(connection, vault):
         yield "history", count
+    async for count in _answers(connection, vault):
+        yield "idempotency", count
 
 
 async def _current(connection: Any, resource_type: str, vault: Vault) -> AsyncIterator[int]:
@@ -100,7 +106,23 @@ async def _history(connection: Any, vault: Vault) -> AsyncIterator[int]:
         place = last["type"], last["id"], last["version"], last["shard"]
 
 
+async def _answers(connection: Any, vault: Vault) -> AsyncIterator[int]:
+    """What is remembered under Idempotency-Keys."""
+    place: tuple[str, int] = ("", -1)
+    while found := await connection.fetch(_ANSWERS, *place, MARK, list(vault.systems)):
+        old = [row for row in found if not vault.is_current(row["body"])]
+        await connection.executemany(
+            "UPDATE fhir.idempotency SET body = $3 WHERE key = $1 AND shard = $2",
+            [(r["key"], r["shard"], _sealed_anew(r["body"], r["key"], vault)) for r in old],
+        )
+        yield len(old)
+        place = found[-1]["key"], found[-1]["shard"]
+
+
 def _resealed(row: Any, vault: Vault) -> str:
-    bound_to = f"{row['type']}/{row['id']}"
-    plain = vault.opened_text(row["body"], bound_to)
+    return _sealed_anew(row["body"], f"{row['type']}/{row['id']}", vault)
+
+
+def _sealed_anew(body: str, bound_to: str, vault: Vault) -> str:
+    plain = vault.opened_text(body, bound_to)
     return vault.sealed_text(plain, values, bound_to) if (values := vault.values(plain)) else plain

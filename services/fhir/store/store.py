@@ -13,9 +13,10 @@ import msgspec
 from services.fhir.access.access import NOBODY, Access
 from services.fhir.outcomes import conflict, forbidden, not_found
 from services.fhir.search.query import SearchQuery
-from services.fhir.store import history, read, search, write
+from services.fhir.store import history, idempotency, read, search, write
 from services.fhir.store.audit_log import Audit
 from services.fhir.store.cursors import own_keys
+from services.fhir.store.idempotency import Answered, Effect
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
@@ -40,6 +41,10 @@ def _own_key(key: bytes, organization: str, person: str | None) -> bytes:
     return own_keys(key, organization, person or "")
 
 
+class UnansweredError(Exception):
+    """A commit under an Idempotency-Key was about to be made without its answer."""
+
+
 class RehearsedError(Exception):
     """A version on which nobody has decided was about to be committed."""
 
@@ -54,6 +59,7 @@ class Store:
         self._audit: list[AuditRow] = []
         self._claims: list[Claim] = []
         self._terms: list[Terms] = []
+        self._answer: Answered | None = None
         self._platform: Store | None = None
         self._fetched: dict[tuple[str, str], Writable] = {}
 
@@ -164,6 +170,11 @@ class Store:
         """Add what the commit makes durable besides the versions."""
         self._audit.append(row)
 
+    def answer(self, what: Answered) -> None:
+        """What the request is answered when this commit is made: remembered by it where the request has a key (docs/adr/0035)."""
+        if self._stores.effect is not None:
+            self._answer = what
+
     async def run(self, act: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         """What another module of this room does, on the connection of this request."""
         return await act(self._connection, *arguments)
@@ -172,18 +183,39 @@ class Store:
         """Write; what is to be remembered of a request that wrote nothing is given back, as it needs no connection of this store."""
         writes, audit, claims, terms = self._taken()
         if not writes and not terms:
+            await self._keep(audit)
+            self._kept()
             return audit
-        if not claims and not terms and await self._is_written_with_others(writes, audit):
+        if (
+            self._stores.effect is None
+            and not claims
+            and not terms
+            and await self._is_written_with_others(writes, audit)
+        ):
             self._stores.bell.ring()
             return []
-        if self._owns(writes, terms):
+        if self._stores.effect is None and self._owns(writes, terms):
             await write.commit(self._connection, writes, audit, claims, self.access, terms)
         else:
             async with self._connection.transaction():
-                await self._connection.execute(WIDEN)
+                await self._widen(writes, terms)
                 await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
+                await self._keep(audit)
+        self._kept()
         self._stores.bell.ring()
         return []
+
+    async def _keep(self, audit: Sequence[AuditRow]) -> None:
+        """In the commit, what it is answered; a request with a key that says nothing of its answer would be done twice."""
+        if (effect := self._stores.effect) is None or effect.is_done:
+            return
+        if self._answer is None:
+            raise UnansweredError
+        await idempotency.keep(self._connection, effect, self._answer, audit, self._stores.vault)
+
+    def _kept(self) -> None:
+        if self._stores.effect is not None:
+            self._stores.effect.is_done = True
 
     async def _is_written_with_others(self, writes: Sequence[Write], audit: Sequence[AuditRow]) -> bool:
         if self._is_free and self._owns(writes, write.NOTHING) and may_gather(writes, audit):
@@ -197,6 +229,8 @@ class Store:
             await self._widen(writes, terms)
             await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
             result = await look(self._inside())
+            await self._keep(audit)
+        self._kept()
         self._stores.bell.ring()
         return result
 
@@ -265,6 +299,7 @@ class Stores(msgspec.Struct, frozen=True):
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     doors: WeakValueDictionary[str, asyncio.Lock] = msgspec.field(default_factory=WeakValueDictionary)
     bell: Bell = msgspec.field(default_factory=Bell)
+    effect: Effect | None = None  # of a request with an Idempotency-Key
 
     def door(self, key: str) -> asyncio.Lock:
         """Who wants to claim the same passes one at a time in this process: the later find what the first one made."""
@@ -304,7 +339,9 @@ class Stores(msgspec.Struct, frozen=True):
     async def committing_once(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Run `work` and commit what it put; `VersionConflict` when another commit came first."""
         async with self.open() as store:
-            result, unwritten = await work(store), await store.commit()
+            result = await work(store)
+            store.answer(result)  # type: ignore[arg-type]  # a request with a key is answered with an Answer
+            unwritten = await store.commit()
         if unwritten:
             await self.audit_log.record(*unwritten)
         return result

@@ -476,3 +476,21 @@ Index(
     postgresql_where=text("state = 'pending' AND attempts > 0"),
 )
 Index("subscription_event_created", subscription_event.c.created, postgresql_using="brin")
+
+idempotency: Final = Table(
+    "idempotency",
+    metadata,
+    Column("key", _BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("created", _INSTANT, nullable=False),
+    Column("token", Text),
+    Column("until", _INSTANT),
+    Column("status", SmallInteger),
+    Column("headers", Text),
+    Column("body", Text),
+    Column("names", ARRAY(Text)),
+    PrimaryKeyConstraint("key", "shard", name="idempotency_pkey"),
+    comment="What was answered under an Idempotency-Key; `token` and `until` are of a request under way. `key` is a hash, `shard` its hash.",
+)
+Index("idempotency_created", idempotency.c.created, postgresql_using="brin")
