@@ -5,16 +5,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from pydantic import SecretStr
 
-from services.fhir.interactions.commit import Finish, carry_out
-from services.fhir.interactions.draft import draft_create
-from services.fhir.interactions.intent import Intent
-from services.fhir.interactions.prepare import Prepared
-from services.fhir.interactions.version import version
-from services.fhir.served import ServedType
-from services.fhir.store.store import Store
 from services.fhir.subscriptions.channel import BACKPORT, SECRET
 from services.fhir.subscriptions.notifier import Notifier
 from services.fhir.subscriptions.pace import Pace
@@ -92,19 +84,6 @@ class Post(Fhir):
         stored = await (by or self).created(resource)
         await self.notifier.settle()
         return str(stored["id"])
-
-    async def committed(self, resource: Json) -> str:
-        """Store it past the rules of its owner, as its owner would after them; its id."""
-        service = msgspec.structs.replace(
-            self.notifier.service.seen_by(HIS), served={resource["resourceType"]: ServedType(resource["resourceType"])}
-        )
-        intent = Intent("POST", resource["resourceType"], body=msgspec.json.encode(resource), by_platform=True)
-        made = version(draft_create(intent, service), service)
-
-        async def plan(_store: Store) -> tuple[Prepared, Finish[str]]:
-            return Prepared({0: made}), lambda _store, _written: made.id
-
-        return await carry_out(plan, service)
 
     async def status(self, subscription: str) -> str:
         found = await self.get(f"/Subscription/{subscription}")

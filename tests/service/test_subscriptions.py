@@ -7,15 +7,14 @@ import pytest
 
 from services.fhir.subscriptions.channel import SECRET as SECRET_EXTENSION
 from services.fhir.validation import validate
-from tests.builders import care_plan, coded, create, known_patient, observation, patient, task, transaction
+from tests.builders import care_plan, create, known_patient, observation, patient, transaction
 from tests.house import Json, Response
 from tests.matchers import assert_outcome
 from tests.receiver import SECRET, Receiver, receiving
+from tests.referrals import Scene
 from tests.subscriptions import TOPIC, Post, post_of, subscription, visit
 
 NOTHING: Json = {"extension": [{"url": "http://example.org/why", "valueString": "没有值"}]}
-REFERRAL: Json = coded("https://yiyang.example/fhir/CodeSystem/task-code", "referral")
-HOSPITAL: Json = {"reference": "Organization/hospital"}
 
 
 @pytest.fixture
@@ -55,19 +54,39 @@ async def test_a_handshake_makes_a_subscription_active(post: Post, receiver: Rec
 
 
 async def test_a_new_referral_is_told_to_the_institution_that_it_is_sent_to(post: Post, receiver: Receiver) -> None:
-    await post.subscribed(subscription(receiver.url, "referral-changed", "Task?owner=Organization/hospital"))
-    mine = await post.committed(task(code=REFERRAL, owner=HOSPITAL))
-    await post.committed(task(code=REFERRAL, owner={"reference": "Organization/another"}))
-    await post.created(visit(owner=HOSPITAL))
+    scene = await Scene.set(post)
+    hospital = scene.organizations[1]
+    mine = subscription(receiver.url, "referral-changed", f"Task?owner=Organization/{hospital}")
+    await post.subscribed(mine, scene.fulfiller)
+    task = await scene.submitted()
+    await scene.meet()
+    await scene.submitted(owner=2)
+    await post.created(visit(owner={"reference": f"Organization/{hospital}"}))
     await told(post)
-    assert receiver.events == [{"number": 1, "focus": f"Task/{mine}", "version": 1}]
+    assert receiver.events == [{"number": 1, "focus": f"Task/{task['id']}", "version": 1}]
     event = receiver.told[-1]
     assert event.bundle["type"] == "history"
     assert event.value("type") == "event-notification"
     assert event.value("events-since-subscription-start") == "1"
     assert event.bundle["entry"][1]["request"] == {"method": "POST", "url": "Task"}
     assert "resource" not in event.bundle["entry"][1]
+    assert (await scene.fulfiller.get(f"/Task/{task['id']}")).status_code == 200
     validate(event.bundle)
+
+
+async def test_each_step_of_a_referral_is_told_to_both_sides(post: Post, receiver: Receiver) -> None:
+    scene = await Scene.set(post)
+    async with receiving() as sender:
+        placer, fulfiller = (f"Organization/{each}" for each in scene.organizations[:2])
+        asked = subscription(sender.url, "referral-changed", f"Task?requester={placer}")
+        await post.subscribed(asked, scene.placer)
+        await post.subscribed(
+            subscription(receiver.url, "referral-changed", f"Task?owner={fulfiller}"), scene.fulfiller
+        )
+        task = await scene.at("treating")
+        await told(post)
+        assert receiver.seen("version") == sender.seen("version") == [*range(1, int(task["meta"]["versionId"]) + 1)]
+        assert receiver.seen("number") == receiver.seen("version")
 
 
 async def test_every_version_is_told_in_order_under_numbers_without_a_gap(post: Post, receiver: Receiver) -> None:
