@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from services.fhir import reindexing
+from services.fhir.search.registry import Learnt, learn
 from services.fhir.store.rotation import rotate
 from services.fhir.store.vault import vault_of
 from services.kit.crypto import CipherName
@@ -17,7 +19,8 @@ from services.kit.identifiers import id_number
 from services.kit.settings import ServiceSettings
 from tests.builders import create, entry, observation, patient, transaction
 from tests.house import BASE, HIS, KEY, Fhir, Response, in_one_process
-from tests.shelf import Json
+from tests.service.test_search_custom import indexed, parameter
+from tests.shelf import Json, Shelf
 
 SYSTEM = "urn:oid:2.16.156.10011.1.3"
 FORM = "application/x-www-form-urlencoded"
@@ -127,6 +130,20 @@ async def test_every_kind_of_search_by_it_works(sealed: Fhir, number: str) -> No
     assert await search(sealed, "Observation", subject__Patient_dot_identifier=f"{SYSTEM}|{number}") == [seen["id"]]
     again = await sealed.post("/Patient", who(number), if_none_exist=f"identifier={SYSTEM}|{number}")
     assert (again.status_code, again.json()["id"]) == (200, made["id"])
+
+
+async def test_a_token_parameter_of_ones_own_finds_it(
+    clean_database: str, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored before the parameter is opened to be indexed, and stands in the index as its keyed hash."""
+    monkeypatch.setattr(reindexing, "FRESH_SECONDS", 0)
+    async with under(clean_database, SECRET) as sealed:
+        person, shelf = await sealed.created(who(number)), Shelf(sealed)
+        await shelf.put(own=parameter("idno", "token", "Patient.identifier", "Patient"))
+        await indexed(shelf, "own", clean_database, vault_of(settings(clean_database, SECRET)))
+        assert await search(sealed, "Patient", idno=f"{SYSTEM}|{number}") == [person["id"]]
+        assert await holding(clean_database, number) == []
+    learn(Learnt())
 
 
 async def test_one_person_is_one_patient(sealed: Fhir, number: str) -> None:

@@ -13,6 +13,7 @@ from services.fhir import reindexing
 from services.fhir.search.index import index
 from services.fhir.search.registry import Learnt, learn
 from services.fhir.store import reindex
+from services.fhir.store.vault import Vault
 from services.kit.clock import StillClock
 from services.kit.database import Database
 from tests.builders import known_patient, observation
@@ -55,7 +56,7 @@ def extended(url: str, **value: Any) -> Any:
     return known_patient(extension=[{"url": url} | value])
 
 
-async def indexed(shelf: Shelf, name: str, database_url: str) -> None:
+async def indexed(shelf: Shelf, name: str, database_url: str, vault: Vault | None = None) -> None:
     """Let a worker do what there is to do."""
     await shelf.fhir.get("/Patient?_count=0")  # whoever serves a request learns first
     database = Database(database_url)
@@ -63,7 +64,7 @@ async def indexed(shelf: Shelf, name: str, database_url: str) -> None:
         learner = reindexing.Learner(database, StillClock(datetime.now(UTC) + timedelta(days=1)))
         await learner.fresh()
         async with database.connection() as connection:
-            while await reindex.step(connection, _indexes(), learner.versions, timedelta(0), None):
+            while await reindex.step(connection, _indexes(), learner.versions, timedelta(0), vault):
                 pass
     finally:
         await database.close()
@@ -147,6 +148,8 @@ async def test_a_parameter_that_goes_is_unknown_again(shelf: Shelf, database_url
         ({"expression": "Patient.name.count() > 1"}, "expression"),
         ({"expression": "Observation.code"}, "expression"),
         ({"type": "date"}, "expression"),
+        ({"expression": "Patient.identifier.where(system = 'urn:oid:1.2').value"}, "type"),
+        ({"expression": "Patient.name.text | Patient.identifier.value"}, "type"),
     ],
 )
 async def test_what_cannot_be_served_is_stored_and_says_why(shelf: Shelf, changes: Any, element: str) -> None:

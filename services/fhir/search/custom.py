@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 _TYPES: Final = frozenset({"string", "token", "reference", "uri", "date", "number", "quantity", "composite"})
 _EVERY: Final = frozenset({"Resource", "DomainResource"})
+_VALUE: Final = ".value"
 _WITHOUT_AN_ENDPOINT: Final = "Parameters"
 
 
@@ -67,6 +68,12 @@ def _parameter(resource: Json, base: str, known: Mapping[str, SearchParameter]) 
                 branches(part.expression, focus.type)
     except (KeyError, ValueError, RecursionError) as error:
         raise _refused("expression", f"not understood for {base}", f"表达式对 {base} 无法解析") from error
+    if parameter.type != "token" and _reads_identifiers(parameter.expression, base):
+        raise _refused(
+            "type",
+            "the value of an identifier is found as a token, for it may be encrypted",
+            "标识符的值可能加密存储，只能以 token 类型检索",
+        )
     if parameter.type == "composite":
         if not parts:
             raise _refused("component", f"not parameters of {base}", f"组成部分不是 {base} 的检索参数")
@@ -75,6 +82,12 @@ def _parameter(resource: Json, base: str, known: Mapping[str, SearchParameter]) 
             "expression", f"leads to nothing in {base} that can be indexed", f"表达式在 {base} 中没有可索引的元素"
         )
     return parameter
+
+
+def _reads_identifiers(expression: str, base: str) -> bool:
+    """Whether a path ends at the value of an Identifier: at rest it is a keyed hash, of which no text is a part (docs/adr/0021)."""
+    owners = (part.strip().removesuffix(_VALUE) for part in expression.split("|") if part.strip().endswith(_VALUE))
+    return any(branch.type == "Identifier" for owner in owners for branch in branches(owner, base))
 
 
 def _refused(element: str, why: str, text: str) -> FhirError:

@@ -8,10 +8,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
+from services.fhir.definitions import resource_types, search_parameters
 from services.fhir.naming import names_of
 from services.fhir.search.query import Match, OfTypeValue, SearchQuery, TokenValue, Value
 from services.fhir.search.row import ContainedIndex, IndexRow
@@ -110,7 +112,7 @@ class Vault(msgspec.Struct, frozen=True):
 
     def _searched(self, part: Any) -> Any:
         if isinstance(part, Match):
-            return self._match(part) if "identifier" in part.parameter else part
+            return self._match(part) if "identifier" in part.parameter or _is_ones_own(part) else part
         if isinstance(part, tuple):
             return tuple(self._searched(each) for each in part)
         if isinstance(part, msgspec.Struct):
@@ -170,6 +172,16 @@ def vault_of(settings: IdentifierSettings) -> Vault | None:
     """None without a key: then nothing is encrypted."""
     keys = tuple(_key(secret, settings.identifier_cipher) for secret in settings.identifier_secrets)
     return Vault(keys, settings.identifier_cipher, names_of(settings.identifier_systems)) if keys else None
+
+
+def _is_ones_own(match: Match) -> bool:
+    """A token parameter that R4 does not have may read identifiers whatever it is called (docs/adr/0022)."""
+    return match.type == "token" and match.parameter.partition(":")[0] not in _codes_of_r4()
+
+
+@cache
+def _codes_of_r4() -> frozenset[str]:
+    return frozenset(code for each in resource_types() for code in search_parameters(each))
 
 
 def _key(secret: bytes, cipher: CipherName) -> Key:
