@@ -30,7 +30,7 @@ class New(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True):
     """One change of a referral Task. `named` are resources by `Type/id`, `siblings` the other Tasks of the same request.
 
-    `twin` is the request that another one of the same kind already has, `elsewhere` the Task by which the elder is at another place.
+    `twin` is the active request of the same kind, `numbered` says that another one has the number, `elsewhere` the Task by which the elder is at another place.
     """
 
     before: Json | None
@@ -49,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     is_signed: bool = False
     administrator: str | None = None
     twin: str | None = None
+    numbered: str | None = None
     elsewhere: str | None = None
 
     @property

@@ -156,6 +156,8 @@ def _permits(found: Json | None, facts: Facts) -> bool:
 
 def twin(facts: Facts) -> None:
     """One active request for the same service, of the same patient, between the same two, in one direction (I3)."""
+    if facts.numbered is not None:
+        raise taken("ServiceRequest.identifier", "the placer has used this referral number", "转诊编号已使用")
     if facts.twin is not None:
         raise taken(
             "Task.focus", f"{facts.twin} is an active referral of the same kind", f"同类转诊已存在：{facts.twin}"
@@ -170,6 +172,10 @@ def twin_key(order: Json, placer: str, fulfiller: str) -> str:
     return "twin:" + "|".join(
         (reference_in(order.get("subject")), placer, direction_of(order) or "", fulfiller, service)
     )
+
+
+def number_key(order: Json, placer: str) -> str:
+    return f"referral-no:{placer}|{number_of(order)}"
 
 
 def number_of(order: Json) -> str | None:

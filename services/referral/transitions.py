@@ -30,7 +30,7 @@ from services.referral.refusals import lacks
 from services.referral.requests import others_live
 from services.referral.slots import slots_after
 from services.referral.states import AT_ONE_PLACE, CHOSEN, STATES, WAITING, business_status, request_status, state_of
-from services.referral.submission import number_of, twin_key
+from services.referral.submission import number_key, twin_key
 from services.referral.workflow import ACTS, Move, actions, check_transition, refused
 
 Json = dict[str, Any]
@@ -127,7 +127,8 @@ async def _completed(move: Move, facts: Facts, task_id: str, focus: str, desk: D
     if "relation" in needs:
         found["agreement"] = await agreement_between(facts.placer, facts.fulfiller, facts.direction, desk)
         found["is_signed"] = await is_signed(facts.request, facts.placer, desk)
-        found["twin"] = await _twin(facts, focus, desk)
+        found["twin"] = await _other(twin_key(facts.request, facts.placer, facts.fulfiller), focus, desk)
+        found["numbered"] = await _other(number_key(facts.request, facts.placer), numbering(focus), desk)
     else:
         source = facts.running.agreement
         found["agreement"] = await agreement_at(source, facts.placer, facts.fulfiller, desk) if source else None
@@ -141,9 +142,15 @@ async def _completed(move: Move, facts: Facts, task_id: str, focus: str, desk: D
     return msgspec.structs.replace(facts, **found)
 
 
-async def _twin(facts: Facts, focus: str, desk: Desk) -> str | None:
-    holder = await desk.context.holder(twin_key(facts.request, facts.placer, facts.fulfiller))
-    return holder if holder != focus else None
+async def _other(key: str, own: str, desk: Desk) -> str | None:
+    """Who else holds it."""
+    holder = await desk.context.holder(key)
+    return holder if holder != own else None
+
+
+def numbering(request: str) -> str:
+    """Who holds a referral number: it stays used when the request has ended."""
+    return f"Number/{request.partition('/')[2]}"
 
 
 async def _part(place: int, move: Move, change: Change, facts: Facts, desk: Desk, calendar: Calendar) -> Part:
@@ -216,7 +223,7 @@ async def _claims(move: Move, facts: Facts, desk: Desk) -> list[Hold]:
     order, request = facts.request, reference_in(facts.after.get("focus"))
     keys = {
         twin_key(order, facts.placer, facts.fulfiller): request,
-        f"referral-no:{facts.placer}|{number_of(order)}": f"Number/{request.partition('/')[2]}",
+        number_key(order, facts.placer): numbering(request),
     }
     return [Hold(key, holder) for key, holder in keys.items() if await desk.context.holder(key) != holder]
 

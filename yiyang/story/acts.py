@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import cooperation, downward, packages, registration, slip, terms, upward
+from yiyang.story import cooperation, downward, expiry, packages, registration, slip, terms, upward
 from yiyang.story.cast import Cast, Order
 from yiyang.story.elder import Elder, made_up_elder
 from yiyang.story.elements import Calendar
@@ -28,6 +28,7 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     plan = await downward.bring_home(stage, cast.home, patient, down, calendar)
     await downward.close(stage, cast, up, down)
     await slip.print_copy(stage, cast.home, down)
+    await expiry.expire(stage, cast, patient, up, calendar, now)
     await read_back(stage, cast, patient, plan, up)
     await be_refused(stage, cast.supervisor, patient)
 

@@ -102,6 +102,10 @@ class Player:
     async def get(self, path: str, says: str, expect: int = 200) -> Json:
         return _body(await self._send("GET", path, says, expect))
 
+    async def peek(self, path: str) -> Json:
+        """A look that is no step of the story: it waits for something."""
+        return _body(await self._http.get(f"{self._stage.base}/{path}", headers=self._headers))
+
     async def page(self, path: str, media: str, says: str) -> bytes:
         """What is no FHIR JSON, as it came."""
         return (await self._send("GET", path, says, 200, headers={"accept": media})).content
