@@ -9,7 +9,6 @@ import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
 from typing import Any, Final, NamedTuple
 
 from benchmarks.slips import mistaken, registered
@@ -22,7 +21,6 @@ from yiyang.population.people import person
 
 Json = dict[str, Any]
 
-TODAY: Final = date(2026, 11, 24)
 PEOPLE: Final = 20_000
 STRANGERS: Final = 4  # one for so many people
 COUPLES: Final = 5  # one of so many shares telephone and address with the next
@@ -93,7 +91,7 @@ class Index:
 
 def measure(count: int) -> tuple[Result, Counter[str], float]:
     """The result at `probable` and better, how grades fell, and the milliseconds of one match."""
-    people = [person(number, TODAY) for number in range(count + count // STRANGERS)]
+    people = [person(number) for number in range(count + count // STRANGERS)]
     people = [_coupled(each, people) for each in people]
     index = Index((each.number, registered(each)) for each in people[:count])
     tally: Counter[str] = Counter()

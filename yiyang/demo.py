@@ -52,7 +52,7 @@ def register(commands: Commands) -> None:
 def run(arguments: Namespace) -> int:
     if arguments.base:
         base = fhir_base(arguments.base)
-        with _registering(arguments) as add:
+        with registering(arguments) as add:
             return _play(base, installation(arguments), add)
     return _play_on_own_server(arguments)
 
@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
 def _play_on_own_server(arguments: Namespace) -> int:
     arguments.data = arguments.data or OWN_DATA
     with _own_server(arguments) as (server, base):
-        with _registering(arguments) as add:
+        with registering(arguments) as add:
             code = _play(base, installation(arguments), add)
         if code == 0 and not arguments.once:
             print(f"\n服务仍在运行 · the server stays: {base}  （Ctrl-C 停止 · to stop）", flush=True)
@@ -92,13 +92,13 @@ async def _perform(base: str, home: Installation, add: Register) -> int:
         configuration = await stage.get(".well-known/smart-configuration", "令牌地址 · where tokens come from")
         players = {}
         for role, organization, scopes in ROLES:
-            credentials = await asyncio.to_thread(_credentials, home, add, role, organization, scopes)
+            credentials = await asyncio.to_thread(credentials_of, home, add, role, organization, scopes)
             players[role] = await stage.client(NAMES[role], credentials, scopes, configuration["token_endpoint"])
         await play(stage, Cast(**players), datetime.now(UTC))
         return stage.steps
 
 
-def _credentials(home: Installation, add: Register, role: str, organization: str, scopes: str) -> Credentials:
+def credentials_of(home: Installation, add: Register, role: str, organization: str, scopes: str) -> Credentials:
     """Keys of this machine, registered under a name that they make unique: no other installation's client is met."""
     keys = home.client_keys(f"demo-{role}")
     client_id = f"demo-{role}-{keys.kid[:8]}"
@@ -107,7 +107,7 @@ def _credentials(home: Installation, add: Register, role: str, organization: str
 
 
 @contextmanager
-def _registering(arguments: Namespace) -> Iterator[Register]:
+def registering(arguments: Namespace) -> Iterator[Register]:
     """How clients come to be known to that server: through its database, or by its operator's command line."""
     operator = arguments.operator.split() if arguments.operator else None
     if operator is None and arguments.base and not (arguments.data or configured_database(arguments)):

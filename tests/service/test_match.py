@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks.matching import TODAY
 from benchmarks.slips import mistaken, registered
 from tests.builders import known_patient, patient
 from tests.house import Fhir
@@ -94,9 +93,9 @@ async def test_a_person_out_of_reach_is_matched_by_nobody(home: Fhir) -> None:
 
 async def test_slips_are_seen_through_as_the_measure_says(home: Fhir) -> None:
     """The same people, slips and answers as in benchmarks/matching.py."""
-    people = [person(n, TODAY) for n in range(40)]
+    people = [person(n) for n in range(40)]
     ids = [(await home.created(registered(each)))["id"] for each in people]
-    found = [await match(home, mistaken(each, person(900 + each.number, TODAY)), count=1) for each in people]
+    found = [await match(home, mistaken(each, person(900 + each.number)), count=1) for each in people]
     right = [bool(f) and f[0][0] == i for f, i in zip(found, ids, strict=True)]
     assert sum(right) >= 38
     assert all(f[0][0] == i or f[0][1] == "possible" for f, i in zip(found, ids, strict=True) if f)

@@ -18,6 +18,8 @@ from yiyang.population.chance import at_age, chance, weighted
 # years of age → how many of a thousand elders are between this and the next
 AGES: Final = {60: 278, 65: 281, 70: 188, 75: 118, 80: 77, 85: 39, 90: 15, 95: 4}
 WOMEN: Final = ((60, 0.50), (70, 0.515), (80, 0.56), (90, 0.64), (100, 0.72))
+CENSUS: Final = date(2026, 1, 1)
+"""The day on which they have their ages: so that they are the same people tomorrow."""
 _YEAR: Final = 365.2425
 _DIVISIONS: Final = 1000  # 999000 to 999999: no people's numbers begin so
 TOWNS: Final = ("滨河", "凤凰", "林荫", "千里山", "乌兰", "拉僧", "新华", "海北")
@@ -45,12 +47,12 @@ class Person(NamedTuple):
         return today.year - self.birth.year - ((today.month, today.day) < (self.birth.month, self.birth.day))
 
 
-def person(number: int, today: date, seed: int = 1) -> Person:
+def person(number: int, seed: int = 1) -> Person:
     random = chance(seed, "person", number)
     lower = weighted(random, AGES)
     age = lower + random.random() * 5
     gender: Literal["female", "male"] = "female" if random.random() < at_age(WOMEN, age) else "male"
-    birth = today - timedelta(days=int(age * _YEAR) + 1)
+    birth = CENSUS - timedelta(days=int(age * _YEAR) + 1)
     surname = weighted(random, _names()["surnames"])
     town = random.choice(TOWNS)
     street, house, flat = random.choice(STREETS), random.randrange(1, 200), random.randrange(101, 620)
