@@ -13,6 +13,7 @@ from services.fhir.validation import validate
 from services.kit.database import Database
 from tests.builders import observation, patient
 from tests.house import BASE, Fhir
+from tests.shelf import link
 
 
 @pytest.fixture
@@ -150,6 +151,22 @@ async def test_an_event_is_found_by_each_of_its_parameters(own: Fhir) -> None:
         assert [e["id"] for e in await events(own, f"&{criteria}")] == [event["id"]], criteria
     for criteria in ("action=C", "outcome=4", "agent=Practitioner/another", "date=lt2020", "subtype=create"):
         assert await events(own, f"&{criteria}") == [], criteria
+
+
+async def test_a_search_that_names_neither_patient_nor_period_is_one_of_the_last_month(
+    own: Fhir, database: Database
+) -> None:
+    """The audit has an index of when and of whom; the self link says what was used."""
+    await own.get("/Patient/nobody")
+    async with database.connection() as connection:
+        sql = "UPDATE fhir.audit SET at = at - interval '40 days' WHERE request = $1"
+        await connection.execute(sql, own.caller.request_id)
+    assert await events(own) == []
+    bundle = (await own.as_(request_id="looking").get("/AuditEvent?outcome=4&_count=1")).json()
+    assert "_lastUpdated=ge" in str(link(bundle, "self"))
+    for criteria in ("&date=ge2020", "&_lastUpdated=gt2020", "&patient=Patient/nobody"):
+        assert len(await events(own, criteria)) == 1, criteria
+    assert await events(own, "&date=lt2020") == []
 
 
 async def test_another_institution_does_not_see_it(own: Fhir) -> None:

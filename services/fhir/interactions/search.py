@@ -1,6 +1,7 @@
 """The search-type interaction, by GET and by POST _search: http://hl7.org/fhir/R4/http.html#search"""
 
 from services.fhir.headers import is_strict
+from services.fhir.interactions.audit_period import with_period
 from services.fhir.interactions.sealed import asked
 from services.fhir.interactions.searchset import answer
 from services.fhir.outcomes import unsupported_media
@@ -11,9 +12,12 @@ from services.fhir.service import Service
 
 async def search(request: FhirRequest, service: Service) -> Answer:
     service.check(request.type, "search-type")
+    parameters = asked(request, service)
+    if request.type == "AuditEvent":
+        parameters = with_period(parameters, request.at, service.zone)
     query = parse_search(
         request.type,
-        asked(request, service),
+        parameters,
         strict=is_strict(request.prefer),
         base=service.base,
         zone=service.zone,
