@@ -35,6 +35,19 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "search-system": ("Query", "E"),
 }
 _OPERATION: Final = ("Query", "E")
+
+# Who gets in, and who may: https://dicom.nema.org/medical/dicom/current/output/html/part16.html#sect_CID_400
+_AUTHENTICATION: Final = ("110114", "User Authentication")
+_ALERT: Final = ("110113", "Security Alert")
+_LOOK: Final = ("110112", "Query")
+_SECURITY: Final[Mapping[str, tuple[tuple[str, str], str | None]]] = {
+    **dict.fromkeys(("login", "authorize", "token", "authenticate"), (_AUTHENTICATION, "110122")),
+    **dict.fromkeys(("logout", "revoke"), (_AUTHENTICATION, "110123")),
+    "introspect": (_AUTHENTICATION, "110126"),
+    **dict.fromkeys(("client-add", "client-disable", "client-enable"), (_ALERT, "110137")),
+    **dict.fromkeys(("client-list", "client-get"), (_LOOK, None)),
+}
+_OVERRIDE: Final = {"break-glass": "110127"}  # Emergency Override Started
 _GOOD: Final = 400
 _REFUSED: Final = 500
 
@@ -87,13 +100,8 @@ def audit_event(row: Access) -> str:
         {
             "resourceType": "AuditEvent",
             "id": row.event,
-            "meta": {
-                "versionId": "1",
-                "lastUpdated": row.recorded,
-                "profile": [f"{BALP}{'Patient' if row.about else ''}{kind}"],
-            },
-            "type": {"system": _TYPES, "code": "rest", "display": "RESTful Operation"},
-            "subtype": [{"system": _INTERACTIONS, "code": _interaction(row)}],
+            "meta": {"versionId": "1", "lastUpdated": row.recorded, **_profile(row, kind)},
+            **_what(row),
             "action": action,
             "recorded": row.recorded,
             "outcome": _outcome(row.status),
@@ -105,6 +113,22 @@ def audit_event(row: Access) -> str:
         }
     )
     return made.decode()
+
+
+def _profile(row: Access, kind: str) -> Json:
+    """BALP has profiles for what is done to resources; how somebody got in has none."""
+    return {} if row.interaction in _SECURITY else {"profile": [f"{BALP}{'Patient' if row.about else ''}{kind}"]}
+
+
+def _what(row: Access) -> Json:
+    if row.interaction in _SECURITY:
+        (code, display), subtype = _SECURITY[row.interaction]
+        told: Json = {"type": {"system": _DICOM, "code": code, "display": display}}
+        return told | ({"subtype": [{"system": _DICOM, "code": subtype}]} if subtype else {})
+    subtypes = [{"system": _INTERACTIONS, "code": _interaction(row)}]
+    if row.interaction in _OVERRIDE:
+        subtypes.append({"system": _DICOM, "code": _OVERRIDE[row.interaction]})
+    return {"type": {"system": _TYPES, "code": "rest", "display": "RESTful Operation"}, "subtype": subtypes}
 
 
 def _interaction(row: Access) -> str:

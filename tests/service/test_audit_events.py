@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.fhir.audit import row
 from services.fhir.search.index import index
+from services.fhir.store.audit_log import AuditLog
 from services.fhir.validation import validate
+from services.kit.clock import SystemClock
 from services.kit.database import Database
 from tests.builders import observation, patient
 from tests.house import BASE, Fhir
@@ -36,6 +39,19 @@ async def events(fhir: Fhir, criteria: str = "") -> list[dict[str, Any]]:
     )
     assert told.status_code == 200, told.text
     return [entry["resource"] for entry in told.json()["entry"]] if told.json().get("entry") else []
+
+
+async def same_as_indexed(event: dict[str, Any], database: Database) -> None:
+    """A valid resource, whose row in the view is what the index would make of it."""
+    validate(event)
+    async with database.connection() as connection:
+        tokens, strings, lo, hi = await connection.fetchrow(
+            "SELECT tokens, strings, date_lo, date_hi FROM fhir.auditevents WHERE id = $1", event["id"]
+        )
+    expected = index("AuditEvent", BASE, ZoneInfo("Asia/Shanghai"))(event)
+    assert set(tokens) == set(expected.tokens)
+    assert strings == list(expected.strings)
+    assert (lo, hi) == (expected.dates["date"].lo, expected.dates["date"].hi)
 
 
 async def test_a_read_is_one_event_that_says_who_what_and_why(own: Fhir) -> None:
@@ -177,6 +193,33 @@ async def test_another_institution_does_not_see_it(own: Fhir) -> None:
     assert (await other.get(f"/AuditEvent/{event['id']}")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("act", "type_", "subtypes"),
+    [
+        ("login", "110114", ["110122"]),
+        ("token", "110114", ["110122"]),
+        ("authenticate", "110114", ["110122"]),
+        ("logout", "110114", ["110123"]),
+        ("revoke", "110114", ["110123"]),
+        ("introspect", "110114", ["110126"]),
+        ("client-add", "110113", ["110137"]),
+        ("client-list", "110112", []),
+        ("break-glass", "rest", ["operation", "110127"]),
+    ],
+)
+async def test_who_gets_in_and_who_may_is_told_and_found_by_the_codes_of_dicom(
+    own: Fhir, database: Database, act: str, type_: str, subtypes: list[str]
+) -> None:
+    """https://dicom.nema.org/medical/dicom/current/output/html/part16.html#sect_CID_400"""
+    await AuditLog(database).record(row(SystemClock().now(), own.caller, act, 200, None, None, query="an-app"))
+    for criteria in (f"&type={type_}", *(f"&subtype={each}" for each in subtypes)):
+        (event,) = await events(own, criteria)
+        assert event["type"]["code"] == type_
+        assert [each["code"] for each in event.get("subtype", ())] == subtypes
+        assert ("profile" in event["meta"]) is (type_ == "rest")
+        await same_as_indexed(event, database)
+
+
 async def test_what_the_view_finds_is_what_the_index_would_hold(own: Fhir, database: Database) -> None:
     made = await own.created(patient())
     await own.get(f"/Patient/{made['id']}")
@@ -184,19 +227,10 @@ async def test_what_the_view_finds_is_what_the_index_would_hold(own: Fhir, datab
     await own.get("/Observation/nobody")
     await own.get(f"/Patient/{made['id']}/$everything")
     await own.as_(practitioner=f"Patient/{made['id']}").get("/Patient/nobody")
-    indexed = index("AuditEvent", BASE, ZoneInfo("Asia/Shanghai"))
     told = await events(own)
     assert len(told) == 6
-    async with database.connection() as connection:
-        for event in told:
-            validate(event)
-            tokens, strings, lo, hi = await connection.fetchrow(
-                "SELECT tokens, strings, date_lo, date_hi FROM fhir.auditevents WHERE id = $1", event["id"]
-            )
-            expected = indexed(event)
-            assert set(tokens) == set(expected.tokens)
-            assert strings == list(expected.strings)
-            assert (lo, hi) == (expected.dates["date"].lo, expected.dates["date"].hi)
+    for event in told:
+        await same_as_indexed(event, database)
 
 
 async def test_a_client_records_its_own_events_beside_the_audit(own: Fhir) -> None:
