@@ -5,7 +5,7 @@ of such types is put before it, once, when it is prepared; what it decides becom
 and nothing at all is written. When the commit meets another one, it is asked again about what is there by then.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -89,6 +89,9 @@ class Context(Protocol):
 
     async def read(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
         """The newest version with its number; None where there is none, or a deletion."""
+
+    async def fetch(self, names: Iterable[str]) -> None:
+        """Read in one round trip what `read` will be asked for, by `Type/id`."""
 
     async def search(self, resource_type: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[Json, int]]:
         """All that match, up to a thousand; parameters as in a URL, not encoded."""

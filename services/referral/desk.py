@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.fhir.business import Change, Context
+from services.fhir.references import literal_references
 from services.referral.codes import TASK_CODE, is_referral, reference_in
 
 Json = dict[str, Any]
@@ -42,6 +43,12 @@ class Desk:
             kind, _, resource_id = name.partition("/")
             self._read[name] = await self.context.read(kind, resource_id) if resource_id else None
         return self._read[name]
+
+    async def look_ahead(self, resource: Json) -> None:
+        """Read together what the resource names, of which the guards look at the most; the patient they know by name."""
+        names = {reference_in({"reference": each}) for each in literal_references(resource)}
+        wanted = (name for name in names if not name.startswith("Patient/") and not self.is_pending(name))
+        await self.context.fetch(sorted(filter(None, wanted)))
 
     async def resources(self, names: Sequence[str]) -> dict[str, Json]:
         found = {name: await self.resource(name) for name in dict.fromkeys(names) if name}

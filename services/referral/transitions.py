@@ -80,6 +80,7 @@ async def _act(before: Json | None, after: Json, desk: Desk) -> Move | None:
 
 async def _facts(move: Move, task_id: str, before: Json | None, after: Json, desk: Desk) -> Facts:
     """All that the guards of this act look at."""
+    await desk.look_ahead(after)
     caller = desk.context.caller
     focus = reference_in(after.get("focus"))
     order = await desk.resource(focus)

@@ -1,6 +1,6 @@
 """Put the governed drafts of a commit before the business of their owner, once (docs/adr/0025)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -46,6 +46,9 @@ class Deciding:
     async def read(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
         found = await self._store.to_write(resource_type, resource_id)
         return self._opened(found) if found is not None and found.body is not None else None
+
+    async def fetch(self, names: Iterable[str]) -> None:
+        await self._store.fetch_named(names)
 
     async def search(self, resource_type: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[Json, int]]:
         query = parse_search(resource_type, parameters, now=self.at, strict=True, base=self.base, zone=self.zone)

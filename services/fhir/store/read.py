@@ -11,6 +11,7 @@ from services.fhir.store.access import Subject, visible
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.shards import carried_shard, shard_of
 from services.fhir.store.statement import Rows, Sql, table
+from services.fhir.store.tables import stored_types
 
 _VERSION = "id, shard, version, updated, method, body, patient"
 _TO_WRITE = f"{_VERSION}, author, patients, labels"
@@ -40,6 +41,30 @@ async def many_to_write(connection: Any, resource_type: str, ids: Sequence[str],
     text = f"SELECT {_TO_WRITE}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t WHERE {there}"
     records = {r["id"]: r for r in await connection.fetch(text, *sql.values)}
     return {each: _writable(records[each], resource_type) if each in records else (None, False) for each in ids}
+
+
+async def named_to_write(connection: Any, names: Iterable[str], access: Access) -> dict[tuple[str, str], Writable]:
+    """The same for resources of any types, by `Type/id`, in one statement; what is no such name is passed over."""
+    by_type: dict[str, list[str]] = {}
+    for name in names:
+        resource_type, _, resource_id = name.partition("/")
+        if resource_type in stored_types() and resource_id:
+            by_type.setdefault(resource_type, []).append(resource_id)
+    if not by_type:
+        return {}
+    sql = Sql(access)
+    text = " UNION ALL ".join(_each_to_write(kind, ids, sql) for kind, ids in sorted(by_type.items()))
+    records = {(r["type"], r["id"]): r for r in await connection.fetch(text, *sql.values)}
+    asked = [(kind, each) for kind, ids in by_type.items() for each in ids]
+    return {name: _writable(records[name], name[0]) if name in records else (None, False) for name in asked}
+
+
+def _each_to_write(resource_type: str, ids: list[str], sql: Sql) -> str:
+    predicate = _writable_column(Subject("t", resource_type), sql)
+    return (
+        f"SELECT '{resource_type}' AS type, {_TO_WRITE}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t "
+        f"WHERE t.id = ANY({sql.bind(ids, 'text[]')})"
+    )
 
 
 def _writable(record: Any, resource_type: str) -> Writable:

@@ -1,7 +1,7 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from random import uniform
@@ -77,6 +77,12 @@ class Store:
         unknown = [each for each in ids if (resource_type, each) not in self._fetched]
         found = await read.many_to_write(self._connection, resource_type, unknown, self.access) if unknown else {}
         self._fetched |= {(resource_type, resource_id): each for resource_id, each in found.items()}
+
+    async def fetch_named(self, names: Iterable[str]) -> None:
+        """The same for resources of any types, by `Type/id`."""
+        unknown = {name for name in names if tuple(name.split("/", 1)) not in self._fetched}
+        if unknown:
+            self._fetched |= await read.named_to_write(self._connection, sorted(unknown), self.access)
 
     @property
     def access(self) -> Access:

@@ -10,10 +10,14 @@ from services.fhir.store.terms import Fired, Timers
 
 BUCKETS: Final = 16
 
-_CLEAR: Final = "DELETE FROM fhir.timer WHERE (holder, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"
-_SET: Final = """INSERT INTO fhir.timer (holder, act, shard, service, due, ready, attempts)
-SELECT u.holder, u.act, u.shard, u.service, u.due, u.due, 0
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) u (holder, act, shard, service, due)"""
+# A row is either deleted or written anew: one statement must not do both.
+_REPLACE: Final = """WITH new AS (
+  SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[]) u (holder, act, shard, service, due)),
+gone AS (DELETE FROM fhir.timer t WHERE (t.holder, t.shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
+  AND NOT EXISTS (SELECT FROM new WHERE new.holder = t.holder AND new.act = t.act))
+INSERT INTO fhir.timer (holder, act, shard, service, due, ready, attempts)
+SELECT holder, act, shard, service, due, due, 0 FROM new
+ON CONFLICT (holder, act, shard) DO UPDATE SET service = excluded.service, due = excluded.due, ready = excluded.due, attempts = 0"""
 _USE: Final = "DELETE FROM fhir.timer WHERE holder = $1 AND act = $2 AND due = $3 AND shard = $4"
 
 
@@ -56,7 +60,6 @@ async def use(connection: Any, fired: Fired) -> None:
 async def replace(connection: Any, timers: Sequence[Timers]) -> None:
     ordered = sorted(timers, key=lambda each: each.holder)
     holders = [each.holder for each in ordered]
-    await connection.execute(_CLEAR, holders, [bucket(holder) for holder in holders])
     rows = [(t.holder, one.act, bucket(t.holder), t.service, one.due) for t in ordered for one in t.timers]
-    if rows:
-        await connection.execute(_SET, *(list(column) for column in zip(*rows, strict=True)))
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
+    await connection.execute(_REPLACE, holders, [bucket(holder) for holder in holders], *columns)

@@ -87,12 +87,13 @@ async def write_inside(
         await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
         await _agree(connection, terms, writes, access)
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
-        for statement in _statements(writes):
-            await _run(connection, statement, ())
+        statements = _statements(writes)
+        for statement in statements:
+            await _run(connection, statement, audit if statement is statements[-1] else ())
         await grants.write_access(connection, writes, access)
         await _set_timers(connection, terms)
         await subscribers.write(connection, writes)
-        if audit:
+        if audit and not statements:
             await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
     except CONFLICTS as error:
         raise VersionConflict from error
