@@ -1,7 +1,8 @@
 """How soon a subscriber is told: from the answer to a write, behind its commit, to the receipt of the notification, at a modest rate.
 
-`python -m benchmarks.notifications [--rate 20] [--seconds 20] [--workers 2] [FOLDER]` writes notifications.json to FOLDER (default
-.yiyang/notifications, its database is made anew). Writer, server, PostgreSQL and receiver share the machine.
+`python -m benchmarks.notifications [--rate 20] [--seconds 20] [--workers 2] [--referrals] [FOLDER]` writes notifications.json to FOLDER
+(default .yiyang/notifications, its database is made anew). A write is a Task, or with `--referrals` a `$refer` to the hospital that subscribes.
+Writer, server, PostgreSQL and receiver share the machine.
 """
 
 import asyncio
@@ -13,19 +14,24 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import msgspec
 
 from benchmarks.database import SETTINGS
+from services.kit.peers import Peers
+from tests.house import HIS, Fhir, Response
+from tests.referrals import Scene
 from yiyang.migrate import migrate
 from yiyang.postgres import Cluster
 from yiyang.up import READY
 
 Json = dict[str, Any]
+Write = Callable[[int], Awaitable[Response]]
 
 YIYANG: Final = (sys.executable, "-m", "yiyang")
 BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport"
@@ -53,9 +59,39 @@ class Receiver:
             self.at.setdefault(entry["fullUrl"].rpartition("/")[2], now)
 
 
+class Server:
+    """`yiyang up`, which may call loopback."""
+
+    def __init__(self, base: str, place: tuple[str, ...]) -> None:
+        self.base = base
+        self._place = place
+
+    def client(self, organization: str) -> httpx.AsyncClient:
+        """Registered, with a token."""
+        scopes = ("--organization", organization, "--scopes", "system/*.cruds")
+        subprocess.run((*YIYANG, "client", "add", organization, *scopes, *self._place), check=True, capture_output=True)
+        asked = (*YIYANG, "token", organization, "--base", self.base, *self._place)
+        token = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+        return httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=30)
+
+
+class Wire(Fhir):
+    """An institution of the referral's scene, through the gateway."""
+
+    def __init__(self, http: httpx.AsyncClient, base: str) -> None:
+        super().__init__(Peers({}), HIS, introduces=False)
+        self.http = http
+        self._base = base
+
+    async def call(self, method: str, path: str, resource: Json | bytes = b"", **headers: str) -> Response:
+        answer = await self.http.request(
+            method, self._base + path.removesuffix("/"), json=resource or None, headers=headers
+        )
+        return Response(answer.status_code, answer.headers.raw, answer.content)
+
+
 @contextmanager
-def serving(folder: Path, workers: int) -> Iterator[tuple[str, str]]:
-    """The base of a server that may call loopback, and a token for it."""
+def serving(folder: Path, workers: int) -> Iterator[Server]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     cluster = Cluster(folder / "database", SETTINGS)
@@ -68,27 +104,25 @@ def serving(folder: Path, workers: int) -> Iterator[tuple[str, str]]:
     try:
         said = process.stdout.readline() if process.stdout else ""
         base = said.removeprefix(READY).split()[0]
-        added = (*YIYANG, "client", "add", "bench", "--organization", "bench", "--scopes", "system/*.cruds", *place)
-        subprocess.run(added, check=True, capture_output=True)
-        token = (*YIYANG, "token", "bench", "--base", base, *place)
-        yield base, subprocess.run(token, check=True, capture_output=True, text=True).stdout.strip()
+        yield Server(base, place)
     finally:
         process.terminate()
         process.wait()
         cluster.stop()
 
 
-async def measure(base: str, token: str, rate: float, seconds: float) -> Json:
+async def measure(server: Server, rate: float, seconds: float, *, referrals: bool) -> Json:
     receiver = Receiver()
     listening = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    async with listening, httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as http:
-        await _subscribe(http, base, f"http://127.0.0.1:{port}/")
+    told, write = await (_referrals(server, int(rate * seconds)) if referrals else _tasks(server))
+    async with listening:
+        await _subscribe(told.http, server.base, f"http://127.0.0.1:{port}/", told.caller.organization)
         answered: dict[str, float] = {}
         sent: dict[str, float] = {}
         writes = []
-        for _ in range(int(rate * seconds)):
-            writes.append(asyncio.create_task(_write(http, base, sent, answered)))
+        for n in range(int(rate * seconds)):
+            writes.append(asyncio.create_task(_timed(write, n, sent, answered)))
             await asyncio.sleep(1 / rate)
         await asyncio.gather(*writes)
         deadline = time.monotonic() + WAIT_SECONDS
@@ -105,12 +139,52 @@ async def measure(base: str, token: str, rate: float, seconds: float) -> Json:
     }
 
 
-async def _subscribe(http: httpx.AsyncClient, base: str, endpoint: str) -> None:
+async def _tasks(server: Server) -> tuple[Wire, Write]:
+    bench = Wire(server.client("bench"), server.base)
+    bench.caller = msgspec.structs.replace(bench.caller, organization="bench")
+    resource = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "owner": {"reference": "Organization/bench"},
+    }
+
+    async def write(_n: int) -> Response:
+        return await bench.post("/Task", resource)
+
+    return bench, write
+
+
+async def _referrals(server: Server, count: int) -> tuple[Wire, Write]:
+    """A placer with as many elders and ready-made referrals, and the hospital that they go to."""
+    scene = Scene(Fhir(Peers({}), HIS))
+    wires = [Wire(server.client(each), server.base) for each in scene.organizations]
+    for wire, organization in zip(wires, scene.organizations, strict=True):
+        wire.caller = msgspec.structs.replace(wire.caller, organization=organization)
+    scene.clients = [*wires]
+    await scene.furnish()
+    ready = []
+    for _ in range(count):
+        await scene.meet()
+        parts = (
+            ("request", scene.request()),
+            ("package", scene.package()),
+            ("consent", scene.consent(scene.organizations[1])),
+        )
+        ready.append({"resourceType": "Parameters", "parameter": [{"name": n, "resource": r} for n, r in parts]})
+
+    async def write(n: int) -> Response:
+        return await scene.placer.post("/ServiceRequest/$refer", ready[n])
+
+    return wires[1], write
+
+
+async def _subscribe(http: httpx.AsyncClient, base: str, endpoint: str, owner: str) -> None:
     resource = {
         "resourceType": "Subscription",
         "status": "requested",
         "reason": "benchmark",
-        "criteria": "Task?owner=Organization/bench",
+        "criteria": f"Task?owner=Organization/{owner}",
         "channel": {
             "type": "rest-hook",
             "endpoint": endpoint,
@@ -126,12 +200,12 @@ async def _subscribe(http: httpx.AsyncClient, base: str, endpoint: str) -> None:
     raise RuntimeError("the subscription was never active")
 
 
-async def _write(http: httpx.AsyncClient, base: str, sent: dict[str, float], answered: dict[str, float]) -> None:
-    owner = {"reference": "Organization/bench"}
-    resource = {"resourceType": "Task", "status": "requested", "intent": "order", "owner": owner}
+async def _timed(write: Write, n: int, sent: dict[str, float], answered: dict[str, float]) -> None:
     began = time.time()
-    made = (await http.post(f"{base}/Task", json=resource)).raise_for_status()
-    now, name = time.time(), made.json()["id"]
+    made = await write(n)
+    now = time.time()
+    assert made.status_code == httpx.codes.CREATED, made.text  # noqa: S101 - a measurement of failures is none
+    name = made.json()["id"]
     sent[name], answered[name] = began, now
 
 
@@ -144,8 +218,8 @@ def _spread(seconds: Sequence[float]) -> Json:
 
 
 def main(arguments: Namespace) -> None:
-    with serving(arguments.folder.resolve(), arguments.workers) as (base, token):
-        found = asyncio.run(measure(base, token, arguments.rate, arguments.seconds))
+    with serving(arguments.folder.resolve(), arguments.workers) as server:
+        found = asyncio.run(measure(server, arguments.rate, arguments.seconds, referrals=arguments.referrals))
     (arguments.folder / "notifications.json").write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
@@ -155,5 +229,6 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=20.0, help="writes per second")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--referrals", action="store_true", help="write by $refer")
     parser.add_argument("folder", type=Path, nargs="?", default=Path(".yiyang/notifications"))
     main(parser.parse_args())

@@ -95,13 +95,16 @@ class Scene:
     @classmethod
     async def set(cls, fhir: Fhir, **contract: Any) -> "Scene":
         scene = cls(fhir)
-        for client, organization in zip(scene.clients, scene.organizations, strict=True):
+        await scene.furnish(**contract)
+        return scene
+
+    async def furnish(self, **contract: Any) -> None:
+        for client, organization in zip(self.clients, self.organizations, strict=True):
             answer = await client.post("/", transaction(*_directory(organization)))
             assert answer.status_code == 200, answer.text
-        for organization in scene.organizations[1:]:
-            await scene.placer.created(scene.contract(scene.organizations[0], organization, **contract))
-        await scene.meet()
-        return scene
+        for organization in self.organizations[1:]:
+            await self.placer.created(self.contract(self.organizations[0], organization, **contract))
+        await self.meet()
 
     async def meet(self) -> str:
         """A new elder, known to the placer."""
