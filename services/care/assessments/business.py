@@ -3,7 +3,7 @@
 A response to any other form passes as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.care.assessments.course import SCORED, check_completed, check_course, check_signer
@@ -31,9 +31,18 @@ def assessing(instruments: Instruments) -> Business:
                 also += await _followed(change, instruments, context)
             except FhirError as error:
                 raise RefusedChange(error, number) from error
-        return Decision(also=tuple(also))
+        return Decision(also=tuple(_once_each(also)))
 
     return decide
+
+
+def _once_each(also: Sequence[Intent]) -> Iterator[Intent]:
+    """Two responses of one commit may both end the wait for a third: that is said once."""
+    seen: set[tuple[str, str]] = set()
+    for intent in also:
+        if (intent.type, intent.id) not in seen:
+            seen.add((intent.type, intent.id))
+            yield intent
 
 
 async def _followed(change: Change, instruments: Instruments, context: Context) -> list[Intent]:
