@@ -1,8 +1,12 @@
 """Bulk $export: https://hl7.org/fhir/uv/bulkdata/STU2/export.html"""
 
+from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from services.fhir.bulk.worker import Worker
+from services.fhir.store import jobs
 from tests.builders import condition, observation, organization, patient
 from tests.bulk import database, exported, fetched, finished, kicked_off, lines, manifest, unzipped, worker
 from tests.house import BASE, Fhir, Json
@@ -203,3 +207,35 @@ async def test_a_client_has_a_few_jobs_at_a_time(fhir: Fhir, worker: Worker) -> 
     await finished(worker)
     assert (await busy.get("/$export?_type=Basic")).status_code == 202
     await finished(worker)
+
+
+async def test_a_consent_that_is_withdrawn_stops_a_running_export_and_empties_its_files(
+    fhir: Fhir, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, clinic = fhir.as_(organization=f"home-{uuid4()}"), fhir.as_(organization=f"clinic-{uuid4()}")
+    person = await home.created(patient())
+    pulse = await home.created(observation(name(person)))
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    actor = {"role": {"text": "x"}, "reference": {"reference": f"Organization/{clinic.caller.organization}"}}
+    agreed = await home.created({
+        "resourceType": "Consent", "status": "active", "scope": {"coding": [scope]}, "category": [{"text": "x"}],
+        "patient": {"reference": name(person)}, "policyRule": {"text": "PIPL"},
+        "provision": {"provision": [{"type": "permit", "actor": [actor]}]},
+    })  # fmt: skip
+    withdrawn = {**agreed, "status": "inactive"}
+    ready, whole = await exported(clinic, worker, "/$export?_type=Observation")
+    assert ids(whole) == {name(pulse)}
+    running = await kicked_off(clinic, "/$export?_type=Observation,Patient")
+    advance = jobs.advance
+
+    async def and_withdraw(*given: Any) -> None:
+        """With the first file."""
+        await advance(*given)
+        await home.put(f"/{name(agreed)}", withdrawn)
+
+    monkeypatch.setattr(jobs, "advance", and_withdraw)
+    await finished(worker)
+    files = (await manifest(clinic, running))["output"]
+    assert len(files) == 1
+    assert (await fetched(clinic, files[0])).content == b""
+    assert (await fetched(clinic, ready["output"][0])).content == b""

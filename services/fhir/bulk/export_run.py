@@ -35,7 +35,7 @@ async def run(job: Job, worker: str, service: Service) -> None:
             part = await jobs.next_part(connection, job.id)
         if part is None:
             return
-        await _write_file(job, part, worker, service)
+        await _write_file(job, part, worker, service.seen_by(job.caller))  # as it is by now
 
 
 async def _plan(job: Job, worker: str, service: Service) -> None:

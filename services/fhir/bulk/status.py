@@ -16,9 +16,16 @@ from services.fhir.outcomes import FhirError, Issue, forbidden, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
 from services.fhir.service import Service
-from services.fhir.store import jobs
+from services.fhir.store import export, jobs
 
 RETRY_SECONDS: Final = 2
+
+
+class _Line(msgspec.Struct):
+    id: str
+
+
+_with_id: Final = msgspec.json.Decoder(_Line).decode
 _JSON: Final = (b"content-type", b"application/json")
 _NDJSON: Final = (b"content-type", b"application/fhir+ndjson")
 
@@ -59,10 +66,24 @@ async def job_file(request: FhirRequest, service: Service) -> Answer:
     name, content = found
     if job.kind == "export" and name != "Bundle" and not permissions(request.caller.scopes).allow(name, "rs"):
         raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
+    if job.kind == "export" and name != "Bundle":
+        content = await _within_reach(name, content, service)
     await service.stores.audit_log.record(request.audit(f"{job.kind}-file", 200, query=f"job={job.id}&file={number}"))
     if "gzip" in request.header(b"accept-encoding"):
         return Answer(200, content, (_NDJSON, (b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")))
     return Answer(200, await asyncio.to_thread(gzip.decompress, content), (_NDJSON, (b"vary", b"accept-encoding")))
+
+
+async def _within_reach(resource_type: str, content: bytes, service: Service) -> bytes:
+    """The file without what its client may no longer see: a consent that was withdrawn holds for what lies ready, too."""
+    lines = (await asyncio.to_thread(gzip.decompress, content)).splitlines(keepends=True)
+    ids = [_with_id(line).id for line in lines]
+    async with service.stores.database.connection() as connection:
+        seen = await export.still_seen(connection, resource_type, ids, service.stores.access)
+    if seen.issuperset(ids):
+        return content
+    kept = [line for line, each in zip(lines, ids, strict=True) if each in seen]
+    return await asyncio.to_thread(gzip.compress, b"".join(kept))
 
 
 def _is_number(text: str) -> bool:

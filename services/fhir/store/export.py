@@ -50,6 +50,14 @@ async def bodies(
     return [(record["id"], record["body"]) for record in await connection.fetch(text, *sql.values) if record["body"]]
 
 
+async def still_seen(connection: Any, resource_type: str, ids: list[str], access: Access) -> frozenset[str]:
+    """Which of them the caller may see by now."""
+    sql = Sql(access)
+    seen = visible(Subject("t", resource_type), sql)
+    text = f'SELECT t.id FROM fhir."{resource_type.lower()}" t WHERE t.id = ANY({sql.bind(ids, "text[]")}) AND {seen}'
+    return frozenset(record["id"] for record in await connection.fetch(text, *sql.values))
+
+
 def _branch(place: int, resource_type: str, kind: str, export: Export, filters: Filters, sql: Sql) -> str:
     conditions = ["t.deleted" if kind == "deleted" else "NOT t.deleted", visible(Subject("t", resource_type), sql)]
     if (about := _about(resource_type, export, sql)) is not None:
