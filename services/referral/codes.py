@@ -83,6 +83,12 @@ def values(parameters: Iterable[Json] | None, system: str, code: str) -> Iterato
             yield place, next((v for k, v in each.items() if k.startswith("value")), None)
 
 
+def labelled(before: Json, after: Json) -> bool:
+    """Is anything new in `meta` that a client says: http://hl7.org/fhir/R4/resource.html#Meta"""
+    said = ("profile", "security", "tag", "source", "extension")
+    return any(before.get("meta", {}).get(name) != after.get("meta", {}).get(name) for name in said)
+
+
 def inputs(task: Json, code: str) -> list[Any]:
     return [value for _, value in values(task.get("input"), INPUT, code)]
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
+
+import msgspec
 
 from services.fhir.access.grants import instant_of
+from services.fhir.clockwork import CLOCK
 from services.kit.caller import Caller
 from services.referral.agreements import Agreement, affiliation_of, agreement_of, consortium_of, relation
 from services.referral.codes import INSTITUTION_TYPE, STAFF_ROLE, codes_in, id_in, outputs, reference_in
@@ -13,12 +16,9 @@ from services.referral.workflow import Actor
 
 Json = dict[str, Any]
 
-CLOCK: Final = "yiyang-clock"
-"""The client under which the platform's own timers write."""
-
 
 def is_clock(caller: Caller) -> bool:
-    return caller.client == CLOCK
+    return msgspec.structs.replace(caller, request_id="") == CLOCK
 
 
 def actors_of(caller: Caller, task: Json, administrator: str | None = None) -> frozenset[Actor]:

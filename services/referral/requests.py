@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.fhir.business import Change
 from services.fhir.outcomes import FhirError, unprocessable
-from services.referral.codes import is_referral, is_referral_request, reference_in
+from services.referral.codes import is_referral, is_referral_request, labelled, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.refusals import lacks
@@ -29,7 +29,9 @@ async def decide_request(change: Change, desk: Desk) -> Part:
         )
     tasks = await desk.siblings(name, "")
     if before is not None and _same(before, after):
-        return Part()
+        if labelled(before, after):
+            return Part()
+        raise lacks("ServiceRequest", "nothing is new in this version", "内容没有变化")
     if before is None or before.get("status") == "draft":
         _check_draft(change, [task for task, _ in tasks])
         return Part(frees=(name,) if after.get("status") in _ENDED else ())

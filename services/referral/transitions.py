@@ -11,7 +11,7 @@ from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
 from services.referral.calendar import Calendar
 from services.referral.clocks import clock_of, rules_of, with_clock
-from services.referral.codes import DIRECTION_EXTENSION, is_referral, reference_in
+from services.referral.codes import DIRECTION_EXTENSION, is_referral, labelled, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.effects import HOLDING, after_act, body_of, holds_of, slots_of
@@ -70,8 +70,8 @@ def _kept(after: Json, before: Json | None) -> Json:
 
 
 async def _act(before: Json | None, after: Json, desk: Desk) -> Move | None:
-    """None where nothing but `meta` is new, by a party or by who may read it."""
-    if before is not None and _bare(_kept(before, before)) == _bare(after):
+    """None where nothing but labels are new; a version that says nothing new is no act and no event (I5)."""
+    if before is not None and _bare(_kept(before, before)) == _bare(after) and labelled(before, after):
         return None
     administrator = await administrator_of(after, desk) if state_of(after) == "voided" else None
     actors = actors_of(desk.context.caller, before or after, administrator)

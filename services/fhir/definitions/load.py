@@ -89,6 +89,18 @@ def search_parameters(resource: str) -> dict[str, SearchParameter]:
 
 
 @cache
+def own_parameters(resource: str) -> tuple[SearchParameter, ...]:
+    """Give the platform's own search parameters of a resource type: SearchParameter resources, one a file in `search/`."""
+    folder = files(__package__).joinpath("search")
+    found = [msgspec.json.decode(each.read_bytes()) for each in folder.iterdir() if each.name.endswith(".json")]
+    return tuple(
+        SearchParameter(p["code"], p["type"], p["expression"], tuple(p.get("target", ())), p["url"])
+        for p in sorted(found, key=lambda each: str(each["code"]))
+        if resource in p["base"]
+    )
+
+
+@cache
 def required_systems(key: str) -> dict[str, frozenset[str]]:
     """Give the codes of a required binding under their code systems."""
     value_set = msgspec.json.decode(_records("value-sets.json")[key], type=ValueSet)

@@ -44,11 +44,16 @@ def learn(learnt: Learnt) -> None:
 
 
 def custom_parameters(resource_type: str) -> tuple[SearchParameter, ...]:
-    """Give what is indexed beside R4's parameters."""
-    return tuple(_known[0].parameters.get(resource_type, ()))
+    """Give what is indexed beside R4's parameters: the platform's own, then what was learnt."""
+    own = definitions.own_parameters(resource_type)
+    codes = {each.code for each in own}
+    return (*own, *(each for each in _known[0].parameters.get(resource_type, ()) if each.code not in codes))
 
 
 def is_being_indexed(resource_type: str, code: str) -> bool:
+    """The platform's own are there from the beginning."""
+    if any(each.code == code for each in definitions.own_parameters(resource_type)):
+        return False
     return (resource_type, code) not in _known[0].ready and any(
         p.code == code for p in custom_parameters(resource_type)
     )
@@ -58,4 +63,5 @@ def is_being_indexed(resource_type: str, code: str) -> bool:
 def search_parameters(resource_type: str) -> dict[str, SearchParameter]:
     """Give the parameters of a type that can be searched by, by code."""
     ready = {p.code: p for p in custom_parameters(resource_type) if (resource_type, p.code) in _known[0].ready}
-    return {**definitions.search_parameters(resource_type), **ready}
+    own = {each.code: each for each in definitions.own_parameters(resource_type)}
+    return {**definitions.search_parameters(resource_type), **ready, **own}
