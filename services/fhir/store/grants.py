@@ -80,7 +80,7 @@ async def write_access(connection: Any, writes: Sequence[Write], access: Access)
         return
     new_patients = {w.id for w in writes if w.type == "Patient" and w.version == 1}
     own = new_patients | await _founded(connection, [each for each in opening if not each[0].by_platform], access)
-    before = await _before(connection, [_source(w) for w, _ in opening])
+    before = await _taken_back(connection, [_source(w) for w, _ in opening])
     rows: list[Row] = []
     for write, opens in opening:
         founded = {o.patient for o in opens.openings} if write.by_platform else own
@@ -106,9 +106,10 @@ async def _founded(connection: Any, opening: Sequence[tuple[Write, Opens]], acce
     return {record["id"] for record in await connection.fetch(text, *sql.values)}
 
 
-async def _before(connection: Any, sources: Sequence[str]) -> dict[str, list[Opening]]:
+async def _taken_back(connection: Any, sources: Sequence[str]) -> dict[str, list[Opening]]:
+    """What these resources have granted goes, to be given anew as far as it counts; their own rows are locked already."""
     found: dict[str, list[Opening]] = defaultdict(list)
-    sql = f"SELECT {GRANT} FROM fhir.access_grant WHERE source = ANY($1::text[]) ORDER BY patient, organization, basis FOR UPDATE"
+    sql = f"DELETE FROM fhir.access_grant WHERE source = ANY($1::text[]) RETURNING {GRANT}"
     for r in await connection.fetch(sql, list(sources)):
         found[r["source"]].append(
             Opening(
@@ -135,13 +136,11 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
 async def _replace(
     connection: Any, write: Write, opens: Opens, before: Sequence[Opening], founded: set[str], access: Access
 ) -> list[Row]:
-    """What was granted before goes; what counts now is given back, to be written with that of all others."""
+    """What counts now is given back, to be written with that of all others."""
     source = _source(write)
     counted = settled(
         opens.openings, before, is_founder=lambda patient: patient in founded, moment=moment_of(write, access)
     )
-    if before:
-        await connection.execute("DELETE FROM fhir.access_grant WHERE source = $1", source)
     if write.type == "Consent":
         await _replace_rules(connection, source, opens.denials, counted)
     if write.type == "OrganizationAffiliation":
