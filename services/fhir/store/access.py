@@ -5,6 +5,7 @@ patient denies it or a label asks for more clearance; and by all where it belong
 patient is asked once per statement, all else once per row, by primary key and shard.
 """
 
+from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
 import msgspec
@@ -24,6 +25,8 @@ class Values(Protocol):
     access: Access
 
     def once(self, name: str, value: object, kind: str) -> str: ...
+
+    def remembered(self, key: Hashable, make: Callable[[], str]) -> str: ...
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -48,16 +51,32 @@ def visible(row: Subject, sql: Values, *, writing: bool = False) -> str:
     access = sql.access
     if access.is_system:
         return "true"
-    if access.person is not None and writing:
-        return f"({row.name}.author = {_organization(sql)} AND {_own_record(row, sql)})"
     if access.person is not None:
-        return f"({_open(row, sql)} OR {_own_record(row, sql)})"
+        return _to_person(row, sql, writing=writing)
+    if access.proxy is not None:
+        return _to_organization(row, sql, writing=writing)
+    key = (
+        row,
+        writing,
+        access.is_care,
+        access.may_override,
+    )  # all that the text depends on; what else is asked of the caller is a value
+    return sql.remembered(key, lambda: _to_organization(row, sql, writing=writing))
+
+
+def _to_person(row: Subject, sql: Values, *, writing: bool) -> str:
+    if writing:
+        return f"({row.name}.author = {_organization(sql)} AND {_own_record(row, sql)})"
+    return f"({_open(row, sql)} OR {_own_record(row, sql)})"
+
+
+def _to_organization(row: Subject, sql: Values, *, writing: bool) -> str:
     arms = [f"{row.name}.author = {_organization(sql)}"]
     if (directory := _open(row, sql)) != "false":
         arms.append(f"({directory} AND ({_within_clearance(row, sql)}))")
     if _has_patients(row):
         shown = _within_clearance(row, sql)
-        if access.may_override:
+        if sql.access.may_override:
             shown += f" OR {_reached(row, sql, writing=writing, overriding=True)}"
         arms.append(f"(({shown}) AND {_reached(row, sql, writing=writing)})")
     return "(" + " OR ".join(arms) + ")"

@@ -37,7 +37,12 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 def may_gather(statement: Statement) -> bool:
-    return all(kind == _LIST or not kind.endswith("[]") for kind in _kinds(statement.sql).values())
+    return _is_joinable(statement.sql)
+
+
+@lru_cache(maxsize=1024)
+def _is_joinable(sql: str) -> bool:
+    return all(kind == _LIST or not kind.endswith("[]") for kind in _kinds(sql).values())
 
 
 class SearchesTogether:

@@ -1,5 +1,6 @@
 """A statement under construction: its values, and the rows that its conditions are about."""
 
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,16 @@ RETURNED: Final = "t.id, t.shard, t.version, t.updated, t.method, t.body, t.pati
 _COLUMNS: Final = (
     "id text, type text, patient text, tokens text[], strings text[], words text[], quantities jsonb, composites jsonb"
 )
+
+
+_WHO: Final[Mapping[str, Callable[[Access], Any]]] = {
+    "organization": lambda access: access.organization,
+    "purpose": lambda access: access.purpose,
+    "at": lambda access: access.at,
+    "clearance": lambda access: list(access.clearance),
+}
+MOST_PARTS: Final = 2048
+_parts: Final[dict[Hashable, tuple[str, tuple[tuple[str, str], ...]]]] = {}
 
 
 class Sql:
@@ -32,6 +43,24 @@ class Sql:
         if name not in self._named:
             self._named[name] = self.bind(value, kind)
         return self._named[name]
+
+    def remembered(self, key: Hashable, make: Callable[[], str]) -> str:
+        """A part of a statement that follows from the key, from what is bound before it and from who asks: its text is made once."""
+        place = key, len(self.values), tuple(self._named.items())
+        if (known := _parts.get(place)) is not None:
+            text, names = known
+            for name, bound in names:
+                self._named[name] = bound
+                self.values.append(_WHO[name](self.access))
+            return text
+        had = len(self.values), len(self._named)
+        text = make()
+        names = tuple(self._named.items())[had[1] :]
+        if len(self.values) - had[0] == len(names) and all(name in _WHO for name, _ in names):
+            if len(_parts) >= MOST_PARTS:
+                _parts.clear()
+            _parts[place] = text, names
+        return text
 
     @property
     def shared(self) -> frozenset[int]:
