@@ -19,10 +19,10 @@ CALLERS = [
     for person in (None, "elder")
 ] + [SYSTEM]
 ROWS = [
-    Subject(name, kind, *bound, is_alone=alone)
+    Subject(name, kind, patient, shard, alone)
     for name in ("t", "h")
     for kind in ("Patient", "Observation", "Organization", "Task", "Binary", None)
-    for bound, alone in (((), False), ((), True), (("$1::text", "$2::bigint"), False))
+    for patient, shard, alone in ((None, None, False), (None, None, True), ("$1::text", "$2::bigint", False))
 ]
 Said = tuple[str, list[Any]]
 
