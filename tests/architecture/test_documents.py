@@ -9,6 +9,7 @@ from tests.architecture import tree
 
 DECISIONS = Path("docs/adr")
 SECTIONS = ("## Context", "## Decision", "## Consequences")
+MANY = 100
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
@@ -52,6 +53,19 @@ def test_every_relative_link_leads_to_a_file() -> None:
 
 def test_documents_that_follow_from_the_code_are_current() -> None:
     assert {path: (tree.ROOT / path).read_text(encoding="utf-8") for path in documents()} == documents()
+
+
+def test_every_test_that_the_threat_table_names_is_there() -> None:
+    """A name there is the beginning of a test's name, or a probe of the leak test."""
+    text = (tree.ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = [
+        (path, name)
+        for path, names in re.findall(r"\]\(\.\./(tests/[\w/]+\.py)\) ((?:`\w+`(?:, )?)+)", text)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    sources = {path: (tree.ROOT / path).read_text(encoding="utf-8") for path, _ in named}
+    assert len(named) > MANY
+    assert [each for each in named if not re.search(rf"def (?:test_(?:\w+_)?)?{each[1]}", sources[each[0]])] == []
 
 
 def test_every_conformance_test_cites_its_clause() -> None:
