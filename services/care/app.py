@@ -5,13 +5,14 @@ from typing import Unpack
 from fastapi import FastAPI
 
 from services.care.assessments.business import assessing
-from services.care.assessments.publication import Publisher
+from services.care.assessments.questionnaire import questionnaire
 from services.care.assessments.reserved import reserved
 from services.care.operations import operations
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
 from services.care.scoring.load import load_instruments
 from services.fhir.deployable import Around, create_service
+from services.fhir.publication import Publisher
 from services.kit.settings import ServiceSettings
 
 
@@ -25,6 +26,6 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=operations(instruments),
         business=assessing(instruments),
         reserved=reserved(instruments),
-        works=(lambda service: Publisher(service, instruments),),
+        works=(lambda service: Publisher(service, "Questionnaire", map(questionnaire, instruments.values())),),
         **around,
     )

@@ -5,6 +5,8 @@ from typing import Unpack
 from fastapi import FastAPI
 
 from services.fhir.deployable import Around, create_service
+from services.fhir.naming import naming_systems
+from services.fhir.publication import Publisher
 from services.kit.settings import ServiceSettings
 from services.records.business import business
 from services.records.derived import RESERVED
@@ -24,5 +26,6 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         business=business,
         reserved=RESERVED,
         advice=ADVICE,
+        works=(lambda service: Publisher(service, "NamingSystem", naming_systems()),),
         **around,
     )

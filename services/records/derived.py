@@ -1,4 +1,4 @@
-"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md).
+"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md), and the identifier systems.
 
 An institution may say a level that it found by its own means; then it does not say that it was derived from a response here.
 """
@@ -6,6 +6,7 @@ An institution may say a level that it found by its own means; then it does not 
 from typing import Final
 
 from services.fhir.business import Json, Reserved
+from services.fhir.naming import naming_systems
 
 OWN_SYSTEMS: Final = "https://yiyang.example/fhir/CodeSystem/"
 
@@ -21,4 +22,8 @@ def _follows(observation: Json) -> bool:
     )
 
 
-RESERVED: Final[Reserved] = {"Observation": _follows}
+def _is_published(naming_system: Json) -> bool:
+    return any(each["id"] == naming_system.get("id") for each in naming_systems())
+
+
+RESERVED: Final[Reserved] = {"Observation": _follows, "NamingSystem": _is_published}

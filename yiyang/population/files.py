@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from services.fhir.naming import naming_systems
 from yiyang.population.county import County
 from yiyang.story.elements import Json, create, transaction, update
 from yiyang.story.institutions import directory_of
@@ -19,12 +18,8 @@ _encode: Final = msgspec.json.encode
 
 
 def directory(county: County) -> Iterator[tuple[str, Json]]:
-    """(institution, transaction): each describes itself; the first brings the identifier systems too."""
-    for n, institution in enumerate(county.institutions):
-        bundle = directory_of(institution)
-        if n == 0:
-            bundle["entry"] = [*(update(each) for each in naming_systems()), *bundle["entry"]]
-        yield institution.id, bundle
+    """(institution, transaction): each describes itself."""
+    return ((each.id, directory_of(each)) for each in county.institutions)
 
 
 def of_elder(resources: Sequence[Json]) -> Json:

@@ -18,14 +18,19 @@ async def register(stage: Stage, clinic: Player, elder: Elder, patient: str, cal
     await clinic.get(patient, "登记前读不到 · out of reach before", expect=404)
     wrong = statement(elder._replace(name="张三"), CLINIC, calendar)
     await clinic.post("Patient/$register", wrong, "姓名不符，如同查无此人 · a wrong name: nobody", expect=404)
-    found = await clinic.post("Patient/$register", statement(elder, CLINIC, calendar), "登记 · registers", expect=200)
+    found = await clinic.post(
+        "Patient/$register",
+        statement(elder, CLINIC, calendar),
+        "登记，证件体系用另一别名 · registers, under another alias of the id card",
+        expect=200,
+    )
     stage.check(f"Patient/{found['id']}" == patient, "同一人，同一档案 · one person, one record")
 
 
 def statement(elder: Elder, institution: Institution, calendar: Calendar) -> Json:
     person = {
         "resourceType": "Patient",
-        "identifier": [identifier(terms.ID_CARD, elder.id_number)],
+        "identifier": [identifier(terms.ID_CARD_OF_HL7_CHINA, elder.id_number)],
         "name": [{"text": elder.name}],
         "birthDate": elder.birth.isoformat(),
     }

@@ -9,6 +9,7 @@ CANONICAL: Final = "https://yiyang.example/fhir"
 LOINC: Final = "http://loinc.org"
 ICD10: Final = "urn:oid:2.16.156.10011.2.3.3.11.3"
 ID_CARD: Final = "urn:oid:2.16.156.10011.1.3"
+ID_CARD_OF_HL7_CHINA: Final = "urn:oid:2.16.840.1.113883.2.23.1.19.1"  # an alias of the same
 HEALTH_RECORD: Final = "urn:oid:2.16.156.10011.1.2"
 INPATIENT_NUMBER: Final = "urn:oid:2.16.156.10011.1.12"
 STAFF_NUMBER: Final = "urn:oid:2.16.156.10011.1.4"

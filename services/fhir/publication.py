@@ -1,18 +1,15 @@
-"""Keeps the Questionnaires of the instruments in the store as the files say them: http://hl7.org/fhir/R4/questionnaire.html
+"""Keeps in the store what a service publishes, as its files say it: http://hl7.org/fhir/R4/conformance-module.html
 
-They are ordinary resources, found and read like any other, which only the platform writes (reserved.py). An instrument that changed
-makes another version of its Questionnaire; one that is the same makes none.
+They are ordinary resources, found and read like any other, which only the platform writes (`Reserved`). What changed makes another version; what is the same makes none.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import jiter
 import msgspec
 
-from services.care.assessments.grading import Instruments
-from services.care.assessments.questionnaire import questionnaire
 from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import Intent, changed
 from services.fhir.outcomes import FhirError
@@ -30,9 +27,10 @@ PAUSE_SECONDS: Final = 5.0
 class Publisher:
     """Works once, when its service starts; as often as it takes."""
 
-    def __init__(self, service: Service, instruments: Instruments) -> None:
+    def __init__(self, service: Service, resource_type: str, resources: Iterable[Json]) -> None:
         self._service = service.as_platform()
-        self._questionnaires = [questionnaire(each) for each in instruments.values()]
+        self._type = resource_type
+        self._resources = [*resources]
 
     async def forever(self) -> None:
         while True:
@@ -43,27 +41,27 @@ class Publisher:
             except FhirError:  # another process published meanwhile
                 pass
             except Exception as error:  # noqa: BLE001 - what is asked of the service goes on without it
-                log_failure("questionnaires.unpublished", error)
+                log_failure("publication.failed", error, type=self._type)
             else:
                 return
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def publish(self) -> int:
         """How many were written."""
-        ids = [each["id"] for each in self._questionnaires]
-        stored = await self._service.stores.reading(lambda store: store.read_many("Questionnaire", ids))
+        ids = [each["id"] for each in self._resources]
+        stored = await self._service.stores.reading(lambda store: store.read_many(self._type, ids))
         intents = dict(enumerate(self._wanted({each.id: each for each in stored})))
         if intents:
             await write_all(intents, self._service, _nothing_more)
-            log("questionnaires.published", count=len(intents))
+            log("publication.done", type=self._type, count=len(intents))
         return len(intents)
 
     def _wanted(self, stored: dict[str, Stored]) -> Iterator[Intent]:
-        for each in self._questionnaires:
+        for each in self._resources:
             there = stored.get(each["id"])
             if there is None or there.body is None:
                 body = msgspec.json.encode(each)
-                yield Intent("PUT", "Questionnaire", each["id"], body, if_none_match="*", by_platform=True)
+                yield Intent("PUT", self._type, each["id"], body, if_none_match="*", by_platform=True)
             elif _said(there.body) != each:
                 yield msgspec.structs.replace(changed(each, there.version), by_platform=True)
 
