@@ -19,7 +19,7 @@ SQL = re.compile(
     re.DOTALL,
 )
 DRIVERS = ("asyncpg", "sqlalchemy")
-PURE_ROOMS = ("services/care/scoring",)
+PURE_ROOMS = ("services/care/scoring", "services/care/monitoring")
 IMPURE: tuple[str, ...] = (
     "asyncio",
     "asyncpg",

@@ -1,0 +1,90 @@
+"""The rules of monitoring: one a file, held to its golden vectors when it is read."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.care.monitoring.evaluate import evaluate, measures_of
+from services.care.monitoring.rule import Bound, Golden, Reading, Rule, Trend
+from services.care.scoring.results import codes_of
+from services.fhir.ucum import unit
+
+NOON: Final = datetime(2024, 5, 1, 12, tzinfo=UTC)
+"""The now of golden vectors."""
+
+
+class RuleError(ValueError):
+    """A file that is no rule; the message names the file and what to mend."""
+
+
+@cache
+def load_rules(folder: Path | None = None) -> Mapping[str, Rule]:
+    """Every rule by its code; those of a folder of one's own come before the shipped ones."""
+    folders: list[Traversable] = [
+        files("services.care.monitoring").joinpath("definitions"),
+        *([folder] if folder else []),
+    ]
+    found = {}
+    for each in folders:
+        for file in sorted(each.iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".json"):
+                rule = read_rule(file)
+                found[rule.code] = rule
+    return found
+
+
+def read_rule(file: Traversable) -> Rule:
+    try:
+        rule: Rule = msgspec.json.decode(file.read_bytes(), type=Rule)
+    except msgspec.DecodeError as error:
+        raise RuleError(f"{file.name}: {error}") from error
+    wrong = [
+        *_problems(rule),
+        *([] if file.name == f"{rule.code}.json" else [f"the file must be called {rule.code}.json"]),
+    ]
+    if wrong:
+        raise RuleError(f"{file.name}: " + "; ".join(wrong))
+    return rule
+
+
+def readings_of(golden: Golden) -> list[Reading]:
+    return [
+        Reading(f"{n}", code, value, of, NOON - timedelta(minutes=minutes))
+        for n, (minutes, code, value, of) in enumerate(golden.readings)
+    ]
+
+
+def _problems(rule: Rule) -> Iterator[str]:
+    if rule.code not in codes_of("alert-rule"):
+        yield f"alert-rule has no code {rule.code}"
+    for measure in measures_of(rule):
+        if unit(measure.unit) is None:
+            yield f"{measure.unit} is no unit of UCUM"
+        elif isinstance(measure, Bound):
+            yield from _bound(measure)
+    if isinstance(rule, Trend) and rule.rise is None and rule.fall is None:
+        yield "a trend rises or falls"
+    if not rule.golden:
+        yield "golden vectors are needed"
+    for golden in rule.golden:
+        yield from _golden(rule, golden)
+
+
+def _bound(bound: Bound) -> Iterator[str]:
+    limits = [each for each in (bound.at_least, bound.above, bound.at_most, bound.below) if each is not None]
+    if len(limits) != 1:
+        yield "a bound is one of atLeast, above, atMost, below"
+    elif (bound.until > limits[0]) if bound.is_upper else (bound.until < limits[0]):
+        yield f"until {bound.until} lies beyond the bound {limits[0]}"
+
+
+def _golden(rule: Rule, golden: Golden) -> Iterator[str]:
+    found = evaluate(rule, readings_of(golden), NOON, is_open=golden.is_open)
+    if (found.state, len(found.unusable)) != (golden.state, golden.unusable):
+        yield f"{golden.says}: {found.state} with {len(found.unusable)} unusable, not {golden.state} with {golden.unusable}"
