@@ -16,6 +16,7 @@ from services.kit.clock import SystemClock
 from services.kit.database import Database
 from tests.builders import observation, patient
 from tests.house import BASE, Fhir
+from tests.matchers import assert_outcome
 from tests.shelf import link
 
 
@@ -183,6 +184,18 @@ async def test_a_search_that_names_neither_patient_nor_period_is_one_of_the_last
     for criteria in ("&date=ge2020", "&_lastUpdated=gt2020", "&patient=Patient/nobody"):
         assert len(await events(own, criteria)) == 1, criteria
     assert await events(own, "&date=lt2020") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "_has:AuditEvent:patient:outcome=4",
+        "_has:Observation:patient:_has:AuditEvent:entity:outcome=4",
+        "_revinclude=AuditEvent:patient",
+    ],
+)
+async def test_the_audit_is_not_looked_through_on_the_way_to_something_else(own: Fhir, query: str) -> None:
+    assert_outcome(await own.get(f"/Patient?{query}"), 422, "too-costly")
 
 
 async def test_another_institution_does_not_see_it(own: Fhir) -> None:

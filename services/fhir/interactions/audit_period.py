@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
+from services.fhir.outcomes import unprocessable
 from services.fhir.search.dates import parse_range
+from services.fhir.search.query import SearchQuery, goes_by
 
 MONTH: Final = timedelta(days=31)
 CLOCKS: Final = timedelta(days=1)  # an event that a client recorded may be dated before it was written
@@ -18,6 +20,16 @@ _FROM: Final = frozenset({"eq", "ge", "gt", "sa"})
 _PREFIX_LENGTH: Final = 2
 
 Parameters = list[tuple[str, str]]
+
+
+def check_no_detour(query: SearchQuery) -> None:
+    """Who asks the audit asks it by itself, for there it is bounded."""
+    if goes_by(query, "AuditEvent"):
+        raise unprocessable(
+            "AuditEvents are searched by themselves: AuditEvent?patient=Patient/[id]",
+            code="too-costly",
+            text="审计记录须直接检索（AuditEvent?patient=…），不能经由其他资源",
+        )
 
 
 def with_period(given: Parameters, now: datetime, zone: tzinfo) -> Parameters:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from services.fhir.interactions.answers import written
+from services.fhir.interactions.audit_period import check_no_detour
 from services.fhir.interactions.commit import Finish, Written, carry_out
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.may_search import check_may_search
@@ -52,6 +53,7 @@ def read_criteria(resource_type: str, text: str, now: datetime, caller: Caller, 
     check_may_search(caller, (resource_type,))
     query = parse_criteria(resource_type, text, now=now, base=service.base, zone=service.zone)
     check_may_search(caller, types_in(query))
+    check_no_detour(query)
     return Criteria(msgspec.structs.replace(query, count=2), _key(resource_type, query.conditions))
 
 

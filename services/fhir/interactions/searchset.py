@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from services.fhir.bundle import bundle, outcome_entry, search_entry, text
+from services.fhir.interactions.audit_period import check_no_detour
 from services.fhir.interactions.codes import with_codes
 from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.sealed import Parameters, asked, sealed, stood_in_url
@@ -68,6 +69,7 @@ def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:
     """Whoever asks by another type's resources learns of them, so that needs a scope too; what is included must be readable."""
     granted = permissions(request.caller.scopes)
     check_may_search(request.caller, types_in(query))
+    check_no_detour(query)
     if granted.allow(ANY, READ) or not (query.includes or query.revincludes or query.inside):
         return query
     readable = frozenset(t for t in stored_types() if granted.allow(t, READ))

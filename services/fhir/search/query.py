@@ -249,6 +249,17 @@ class SearchQuery(msgspec.Struct, frozen=True):
     readable: frozenset[str] | None = None  # the types that may be included, None for all
 
 
+def goes_by(query: SearchQuery, source: str) -> bool:
+    """Whether all resources of a type would be looked through for those that refer to what is searched."""
+    waiting = [*query.conditions, *(each for _, conditions in query.types for each in conditions)]
+    while waiting:
+        condition = waiting.pop()
+        waiting += inner(condition)
+        if isinstance(condition, Has) and condition.source == source:
+            return True
+    return any(each.source == source for each in query.revincludes)
+
+
 def types_in(query: SearchQuery) -> frozenset[str]:
     """Give the types whose resources the conditions look at besides those that are searched."""
     found: set[str] = set()
