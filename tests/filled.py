@@ -145,10 +145,10 @@ def _built(type_name: str, fields: list[str], guess: str) -> Json:
     beside = _BESIDE.get((type_name, element.name), {})
     if rest:
         inner = _built(fhir_type, rest, guess)
-        value = deepcopy(SAMPLES.get(fhir_type) or required_of(fhir_type))
+        value = deepcopy(SAMPLES.get(fhir_type) or required_of(fhir_type)) | _guessed(fhir_type, guess)
         for each in inner:
             value = _without_rivals(value, fhir_type, each)
-        value |= _guessed(fhir_type, guess) | inner
+        value |= inner
     else:
         value = _sample(type_name, name, guess)
     return deepcopy(beside) | {name: value if element.max == 1 else [value]}

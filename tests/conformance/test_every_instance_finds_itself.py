@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from services.fhir.definitions import search_parameters
 from services.fhir.search.index import indexed_branches
+from services.fhir.search.registry import search_parameters
 from services.fhir.served import ServedType
 from services.fhir.validation import parse
 from tests.conformance.own_values import own_searches
