@@ -4,6 +4,7 @@
 through the door of PUT, companions in the same transaction. docs/referral-workflow.md
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -71,14 +72,17 @@ def given(system: str, code: str, **value: Any) -> Json:
 class Scene:
     """Two institutions with an agreement, a third with one to the placer too, and one elder; all ids are this scene's alone."""
 
-    def __init__(self, fhir: Fhir) -> None:
+    def __init__(self, clients: Sequence[Fhir]) -> None:
+        """The first client is the placer's, the others are fulfillers'."""
         self.mark = uuid4().hex[:8]
-        self.organizations = [f"{name}-{self.mark}" for name in ("placer", "fulfiller", "other")]
-        self.clients = [
-            Fhir(fhir.peers, fhir.caller, introduces=False).as_(organization=each, client=each)
-            for each in self.organizations
-        ]
+        self.clients = [*clients]
+        self.organizations = [each.caller.organization for each in clients]
+        self.clock = clients[0].clock
         self.patient = ""
+
+    def now(self, **ahead: float) -> str:
+        """By the clock of the house."""
+        return (self.clock.now() + timedelta(**ahead)).isoformat(timespec="seconds")
 
     @property
     def placer(self) -> Fhir:
@@ -94,17 +98,27 @@ class Scene:
 
     @classmethod
     async def set(cls, fhir: Fhir, **contract: Any) -> "Scene":
-        scene = cls(fhir)
+        mark = uuid4().hex[:8]
+        names = [f"{name}-{mark}" for name in ("placer", "fulfiller", "other")]
+        plain = Fhir(fhir.peers, fhir.caller, introduces=False, clock=fhir.clock)
+        scene = cls([plain.as_(organization=each, client=each) for each in names])
         await scene.furnish(**contract)
         return scene
 
     async def furnish(self, **contract: Any) -> None:
+        """The directory of these institutions, and an agreement of the first one with each of the others."""
         for client, organization in zip(self.clients, self.organizations, strict=True):
             answer = await client.post("/", transaction(*_directory(organization)))
             assert answer.status_code == 200, answer.text
         for organization in self.organizations[1:]:
             await self.placer.created(self.contract(self.organizations[0], organization, **contract))
         await self.meet()
+
+    def about(self, patient: str) -> "Scene":
+        """The same institutions with another elder."""
+        scene = Scene(self.clients)
+        scene.patient = patient
+        return scene
 
     async def meet(self) -> str:
         """A new elder, known to the placer."""
@@ -136,7 +150,7 @@ class Scene:
             "requisition": {"system": CHAIN, "value": self.mark},
             "category": [concept(SERVICE_CATEGORY, "referral"), concept(DIRECTION, "up")],
             "priority": "urgent", "code": {"text": f"心内科住院 {uuid4().hex[:4]}"}, "subject": reference(self.patient),
-            "authoredOn": now(), "requester": reference(self.physician(self.organizations[0])),
+            "authoredOn": self.now(), "requester": reference(self.physician(self.organizations[0])),
             "performer": [reference(f"Organization/{self.organizations[1]}")],
             "reasonCode": [{"text": "胸闷三天"}],
         }  # fmt: skip
@@ -146,13 +160,13 @@ class Scene:
         made = {
             "resourceType": "Task", "status": STATES[at].task, "businessStatus": business_status(at), "intent": "order",
             "code": concept(TASK_CODE, "referral"), "focus": reference(focus), "for": reference(self.patient),
-            "authoredOn": now(), "requester": reference(f"Organization/{self.organizations[0]}"),
+            "authoredOn": self.now(), "requester": reference(f"Organization/{self.organizations[0]}"),
             "owner": reference(f"Organization/{self.organizations[1]}"),
         }  # fmt: skip
         return {name: value for name, value in (made | changes).items() if value is not None}
 
     def package(self, direction: str = "up", *, but: str = "", taken: str | None = None, **changes: Any) -> Json:
-        pulse = observation(self.patient, id=uuid4().hex, effectiveDateTime=taken or now(minutes=-5))
+        pulse = observation(self.patient, id=uuid4().hex, effectiveDateTime=taken or self.now(minutes=-5))
         sections = [
             {"code": concept(LOINC, s.codes[-1 if direction == "down" else 0]), "entry": [_of(pulse)]}
             for s in SECTIONS
@@ -162,13 +176,11 @@ class Scene:
         note["attester"] = [{"mode": "legal", "party": note["author"][0]}]
         return document(note | changes, pulse)
 
-    def consent(self, recipient: str, **changes: Any) -> Json:
-        rule = {
-            "type": "permit",
-            "actor": [{"role": {"text": "IRCP"}, "reference": reference(f"Organization/{recipient}")}],
-        }
+    def consent(self, *recipients: str, **changes: Any) -> Json:
+        actors = [{"role": {"text": "IRCP"}, "reference": reference(f"Organization/{each}")} for each in recipients]
+        rule = {"type": "permit", "actor": actors}
         return {
-            "resourceType": "Consent", "status": "active", "patient": reference(self.patient), "dateTime": now(),
+            "resourceType": "Consent", "status": "active", "patient": reference(self.patient), "dateTime": self.now(),
             "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
             "category": [concept(CONSENT_CATEGORY, "referral")], "policyRule": {"text": "PIPL"}, "provision": {"provision": [rule]},
         } | changes  # fmt: skip
@@ -202,6 +214,18 @@ class Scene:
 
     async def submitted(self, request: Json | None = None, package: Json | None = None, **changes: Any) -> Json:
         return await self.read(await self.placer.post("/", self.submission(request, package, **changes)))
+
+    async def also_asked(self, task: Json, owner: int = 2) -> Json:
+        """Another Task of the same request, to another institution."""
+        name, organization = urn(), self.organizations[owner]
+        again = self.task(
+            task["focus"]["reference"],
+            owner=reference(f"Organization/{organization}"),
+            input=[task["input"][0], given(INPUT, "consent", valueReference=reference(name))],
+        )
+        return await self.read(
+            await self.placer.post("/", transaction(create(self.consent(organization), name), create(again)))
+        )
 
     async def read(self, answer: Response) -> Json:
         """The Task of a transaction's answer, as the placer sees it."""
@@ -266,7 +290,7 @@ class Scene:
             task, "output",
             given(OUTPUT, "department", valueReference=reference(f"Organization/{owner}-ward")),
             given(OUTPUT, "physician", valueReference=reference(self.physician(owner))),
-            given(OUTPUT, "arrival-window", valuePeriod={"start": now(), "end": now(hours=24)}),
+            given(OUTPUT, "arrival-window", valuePeriod={"start": self.now(), "end": self.now(hours=24)}),
         ), []  # fmt: skip
 
     def _reject(self, _task: Json) -> tuple[Json, list[Json]]:
@@ -280,7 +304,7 @@ class Scene:
     def _schedule(self, task: Json) -> tuple[Json, list[Json]]:
         owner, name = task["owner"]["reference"].partition("/")[2], urn()
         booked = {
-            "resourceType": "Appointment", "status": "booked", "start": now(hours=2), "end": now(hours=3),
+            "resourceType": "Appointment", "status": "booked", "start": self.now(hours=2), "end": self.now(hours=3),
             "participant": [{"actor": task["for"], "status": "accepted"}],
         }  # fmt: skip
         added = self._with(
@@ -293,7 +317,7 @@ class Scene:
     def _depart(self, task: Json) -> tuple[Json, list[Json]]:
         name = urn()
         vital = concept("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs")
-        taken = observation(task["for"]["reference"], effectiveDateTime=now(), category=[vital])
+        taken = observation(task["for"]["reference"], effectiveDateTime=self.now(), category=[vital])
         return self._with(task, "input", given(INPUT, "departure-vitals", valueReference=reference(name)),
             given(INPUT, "escort", valueString="护士一名")), [create(taken, name)]  # fmt: skip
 

@@ -105,7 +105,7 @@ class _Import:
     def _put(self, prepared: Prepared, same: Mapping[int, Stored], results: Results, store: Store) -> None:
         """A version for each line, but for those that say what is there already."""
         now = self._service.clock.now()
-        for number, stored in sorted({**same, **put(store, prepared)}.items()):
+        for number, stored in sorted({**same, **put(store, prepared, self._service)}.items()):
             if stored is None:
                 continue
             if number in same:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+from services.fhir import audit
 from services.fhir.interactions import owners
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.prepare import Prepared, prepare
@@ -49,7 +50,7 @@ async def write_all(intents: Mapping[int, Intent], service: Service, finish: Fin
 
     async def attempt() -> T:
         prepared = await owners.prepare_all(intents, service.caller, service)
-        return await service.stores.committing_once(lambda store: _finished(store, prepared, finish))
+        return await service.stores.committing_once(lambda store: _finished(store, prepared, finish, service))
 
     return await decided_again(attempt, service)
 
@@ -66,13 +67,15 @@ async def decided_again(attempt: Callable[[], Awaitable[T]], service: Service) -
     return await service.stores.retrying(twice)
 
 
-def put(store: Store, prepared: Prepared) -> Written:
-    """Add all of it to the commit."""
+def put(store: Store, prepared: Prepared, service: Service) -> Written:
+    """Add all of it to the commit; what it changes beside the request's own versions is remembered too, as of who asked."""
     if prepared.wanted:
         raise UnpreparedError(", ".join(each.type for each in prepared.wanted))
     written = {n: store.put(each) if each else None for n, each in prepared.writes.items()}
     for each in prepared.also:
-        store.put(each)
+        beside = store.put(each)
+        if not beside.is_created:
+            store.audit(_beside(beside, service))
     store.agree(prepared.terms)
     return written
 
@@ -82,17 +85,22 @@ async def _attempt(plan: Plan[T], service: Service) -> tuple[T, list[AuditRow]]:
     async with service.stores.open() as store:
         prepared, finish = await plan(store)
         if not prepared.wanted:
-            return await _committed(store, prepared, finish)
+            return await _committed(store, prepared, finish, service)
     whole = await owners.complete(prepared, service.caller, service)
     async with service.stores.open() as store:
-        return await _committed(store, whole, finish)
+        return await _committed(store, whole, finish, service)
 
 
-async def _committed(store: Store, prepared: Prepared, finish: Finish[T]) -> tuple[T, list[AuditRow]]:
-    result = finish(store, put(store, prepared))
+async def _committed(store: Store, prepared: Prepared, finish: Finish[T], service: Service) -> tuple[T, list[AuditRow]]:
+    result = finish(store, put(store, prepared, service))
     store.answer(result)  # type: ignore[arg-type]  # a request with a key is answered with an Answer
     return result, await store.commit()
 
 
-async def _finished(store: Store, prepared: Prepared, finish: Finish[T]) -> T:
-    return finish(store, put(store, prepared))
+def _beside(stored: Stored, service: Service) -> AuditRow:
+    interaction, status = ("delete", 204) if stored.is_deleted else ("update", 200)
+    return audit.row(service.clock.now(), service.caller, interaction, status, stored.type, stored.id, of=stored)
+
+
+async def _finished(store: Store, prepared: Prepared, finish: Finish[T], service: Service) -> T:
+    return finish(store, put(store, prepared, service))

@@ -176,7 +176,7 @@ class _Attempt:
             raise at_entry(refused, _index_of(refused.write, rehearsed.writes)) from refused
 
     async def _commit(self, store: Store, prepared: Prepared, found: Mapping[int, Found]) -> Answer:
-        written = put(store, prepared)
+        written = put(store, prepared, self.service)
         unchanged = {n: f.one for n, f in found.items() if n not in written}
         store.claim(*(f.claim for n, f in found.items() if f.one is None and prepared.writes.get(n) is not None))
         answers = {}

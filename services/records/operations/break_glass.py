@@ -49,7 +49,7 @@ async def break_glass(request: FhirRequest, service: Service) -> Answer:
         return await service.stores.as_platform().committing_once(lambda store: work(store, together((review, told))))
 
     async def work(store: Store, prepared: Prepared) -> Answer:
-        put(store, prepared)
+        put(store, prepared, service)
         store.audit(request.audit("break-glass", 200, of=patient))
         return Answer(200, (patient.body or "").encode())
 

@@ -117,7 +117,7 @@ async def _register(stated: _Statement, known: Stored | None, request: FhirReque
     async def work(store: Store, told: Prepared) -> Answer:
         patient = await prepare({0: await _patient(stated, known, store)}, store, acting)
         consent = await _consent(stated, patient.writes[0], store, request, acting)
-        registered = put(store, together((patient, consent, told)))[0]
+        registered = put(store, together((patient, consent, told)), service)[0]
         assert registered is not None  # noqa: S101 - nothing is deleted here
         return _answered(registered, store, request, service)
 

@@ -55,7 +55,9 @@ async def submit(act: str, making: Making, updates: list[Intent]) -> Answer:
     def finish(store: Store, written: Written) -> Answer:
         task = written[place]
         assert task is not None  # noqa: S101 - a create always writes
-        store.audit(request.audit(act, 201, of=task))
+        for each in written.values():
+            if each is not None and each.type == "Task":  # one of each institution that is asked
+                store.audit(request.audit(act, 201 if each.is_created else 200, of=each))
         headers = (*version_headers(task), (b"location", f"{service.base}/{location(task)}".encode()))
         return Answer(201, (task.body or "").encode(), headers)
 
