@@ -13,7 +13,7 @@ ARGS   ?=
 ROUNDS ?= 20
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications docs lock clean
+.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
 soak: $(TOOLS) ## 更久的断电与性质测试 · kill -9 under a longer load, property tests round after round (ROUNDS=20)
 	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_notifications_killed.py
 	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/fuzz
+	YIYANG_SOAK=5 $(BIN)/python -m pytest tests/service/test_referral_races.py
 	for round in $$(seq $(ROUNDS)); do env -u CI $(BIN)/python -m pytest -m hypothesis || exit 1; done
 
 bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)
@@ -60,6 +61,9 @@ bench-scaling: $(READY) ## 数据量增大时的检索时延 · search latencies
 
 bench-notifications: $(READY) ## 从提交到通知送达的时延 · how soon a subscriber is told of a commit
 	$(BIN)/python -m benchmarks.notifications $(ARGS)
+
+bench-referral: $(READY) ## 转诊每秒流转次数 · transitions of referrals a second
+	$(BIN)/python -m benchmarks.referral $(ARGS)
 
 docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
 	$(BIN)/python -m docs.instruments

@@ -7,33 +7,21 @@ Writer, server, PostgreSQL and receiver share the machine.
 
 import asyncio
 import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-import msgspec
-
-from benchmarks.database import SETTINGS
-from services.kit.peers import Peers
-from tests.house import HIS, Fhir, Response
+from benchmarks.serving import Server, serving
+from tests.house import Fhir, Response
 from tests.referrals import Scene
-from yiyang.migrate import migrate
-from yiyang.postgres import Cluster
-from yiyang.up import READY
 
 Json = dict[str, Any]
 Write = Callable[[int], Awaitable[Response]]
 
-YIYANG: Final = (sys.executable, "-m", "yiyang")
 BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport"
 WAIT_SECONDS: Final = 30
 
@@ -59,65 +47,13 @@ class Receiver:
             self.at.setdefault(entry["fullUrl"].rpartition("/")[2], now)
 
 
-class Server:
-    """`yiyang up`, which may call loopback."""
-
-    def __init__(self, base: str, place: tuple[str, ...]) -> None:
-        self.base = base
-        self._place = place
-
-    def client(self, organization: str) -> httpx.AsyncClient:
-        """Registered, with a token."""
-        scopes = ("--organization", organization, "--scopes", "system/*.cruds")
-        subprocess.run((*YIYANG, "client", "add", organization, *scopes, *self._place), check=True, capture_output=True)
-        asked = (*YIYANG, "token", organization, "--base", self.base, *self._place)
-        token = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-        return httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=30)
-
-
-class Wire(Fhir):
-    """An institution of the referral's scene, through the gateway."""
-
-    def __init__(self, http: httpx.AsyncClient, base: str) -> None:
-        super().__init__(Peers({}), HIS, introduces=False)
-        self.http = http
-        self._base = base
-
-    async def call(self, method: str, path: str, resource: Json | bytes = b"", **headers: str) -> Response:
-        answer = await self.http.request(
-            method, self._base + path.removesuffix("/"), json=resource or None, headers=headers
-        )
-        return Response(answer.status_code, answer.headers.raw, answer.content)
-
-
-@contextmanager
-def serving(folder: Path, workers: int) -> Iterator[Server]:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    cluster = Cluster(folder / "database", SETTINGS)
-    cluster.ensure()
-    migrate(cluster.url)
-    place = ("--data", str(folder), "--database", cluster.url)
-    environment = os.environ | {"YIYANG_OUTBOUND_NETWORKS": '["127.0.0.0/8"]'}
-    command = [*YIYANG, "up", "--port", "0", "--workers", str(workers), *place]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        said = process.stdout.readline() if process.stdout else ""
-        base = said.removeprefix(READY).split()[0]
-        yield Server(base, place)
-    finally:
-        process.terminate()
-        process.wait()
-        cluster.stop()
-
-
 async def measure(server: Server, rate: float, seconds: float, *, referrals: bool) -> Json:
     receiver = Receiver()
     listening = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     told, write = await (_referrals(server, int(rate * seconds)) if referrals else _tasks(server))
     async with listening:
-        await _subscribe(told.http, server.base, f"http://127.0.0.1:{port}/", told.caller.organization)
+        await _subscribe(told, f"http://127.0.0.1:{port}/")
         answered: dict[str, float] = {}
         sent: dict[str, float] = {}
         writes = []
@@ -134,14 +70,13 @@ async def measure(server: Server, rate: float, seconds: float, *, referrals: boo
         "events": len(answered),
         "lost": len(lost),
         "calls": receiver.calls,
-        "from_answer": _spread([receiver.at[i] - answered[i] for i in answered if i in receiver.at]),
-        "from_request": _spread([receiver.at[i] - sent[i] for i in answered if i in receiver.at]),
+        "from_answer": spread([receiver.at[i] - answered[i] for i in answered if i in receiver.at]),
+        "from_request": spread([receiver.at[i] - sent[i] for i in answered if i in receiver.at]),
     }
 
 
-async def _tasks(server: Server) -> tuple[Wire, Write]:
-    bench = Wire(server.client("bench"), server.base)
-    bench.caller = msgspec.structs.replace(bench.caller, organization="bench")
+async def _tasks(server: Server) -> tuple[Fhir, Write]:
+    bench = server.client("bench")
     resource = {
         "resourceType": "Task",
         "status": "requested",
@@ -155,13 +90,9 @@ async def _tasks(server: Server) -> tuple[Wire, Write]:
     return bench, write
 
 
-async def _referrals(server: Server, count: int) -> tuple[Wire, Write]:
+async def _referrals(server: Server, count: int) -> tuple[Fhir, Write]:
     """A placer with as many elders and ready-made referrals, and the hospital that they go to."""
-    scene = Scene(Fhir(Peers({}), HIS))
-    wires = [Wire(server.client(each), server.base) for each in scene.organizations]
-    for wire, organization in zip(wires, scene.organizations, strict=True):
-        wire.caller = msgspec.structs.replace(wire.caller, organization=organization)
-    scene.clients = [*wires]
+    scene = Scene([server.client(each) for each in ("placer", "fulfiller", "other")])
     await scene.furnish()
     ready = []
     for _ in range(count):
@@ -176,15 +107,15 @@ async def _referrals(server: Server, count: int) -> tuple[Wire, Write]:
     async def write(n: int) -> Response:
         return await scene.placer.post("/ServiceRequest/$refer", ready[n])
 
-    return wires[1], write
+    return scene.clients[1], write
 
 
-async def _subscribe(http: httpx.AsyncClient, base: str, endpoint: str, owner: str) -> None:
+async def _subscribe(told: Fhir, endpoint: str) -> None:
     resource = {
         "resourceType": "Subscription",
         "status": "requested",
         "reason": "benchmark",
-        "criteria": f"Task?owner=Organization/{owner}",
+        "criteria": f"Task?owner=Organization/{told.caller.organization}",
         "channel": {
             "type": "rest-hook",
             "endpoint": endpoint,
@@ -192,10 +123,10 @@ async def _subscribe(http: httpx.AsyncClient, base: str, endpoint: str, owner: s
             "_payload": {"extension": [{"url": f"{BACKPORT}-payload-content", "valueCode": "id-only"}]},
         },
     }
-    made = (await http.post(f"{base}/Subscription", json=resource)).raise_for_status().json()["id"]
+    made = (await told.created(resource))["id"]
     for _ in range(100):
         await asyncio.sleep(0.1)
-        if (await http.get(f"{base}/Subscription/{made}")).json()["status"] == "active":
+        if (await told.get(f"/Subscription/{made}")).json()["status"] == "active":
             return
     raise RuntimeError("the subscription was never active")
 
@@ -204,12 +135,12 @@ async def _timed(write: Write, n: int, sent: dict[str, float], answered: dict[st
     began = time.time()
     made = await write(n)
     now = time.time()
-    assert made.status_code == httpx.codes.CREATED, made.text  # noqa: S101 - a measurement of failures is none
+    assert made.status_code == HTTPStatus.CREATED, made.text  # noqa: S101 - a measurement of failures is none
     name = made.json()["id"]
     sent[name], answered[name] = began, now
 
 
-def _spread(seconds: Sequence[float]) -> Json:
+def spread(seconds: Sequence[float]) -> Json:
     """Milliseconds; a notification may come before the answer that it follows from."""
     cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     return {
