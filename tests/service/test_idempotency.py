@@ -4,6 +4,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -117,6 +118,17 @@ async def test_a_job_is_started_once(fhir: Fhir, key: str) -> None:
     first = await fhir.post("/$export", parameters, **asked)
     assert first.status_code == 202, first.text
     assert_replays(first, await fhir.post("/$export", parameters, **asked))
+
+
+async def test_the_header_stands_where_clients_look_for_it(fhir: Fhir) -> None:
+    statement = (await fhir.get("/metadata")).json()
+    assert "Idempotency-Key" in statement["rest"][0]["documentation"]
+    described = (await fhir.peers.call("records", "GET", "/internal/openapi", [], b"")).body
+    paths = json.loads(described)["paths"]
+    key = {"$ref": "#/components/parameters/Idempotency-Key"}
+    for path in ("/fhir", "/fhir/Patient", "/fhir/Patient/{id}/$meta-add", "/fhir/$import"):
+        assert key in paths[path]["post"]["parameters"], path
+    assert key not in paths["/fhir/Patient/_search"]["post"].get("parameters", ())
 
 
 async def test_what_only_asks_is_asked_again(fhir: Fhir, key: str) -> None:

@@ -42,6 +42,7 @@ _INSTANT: Final = DateTime(timezone=True)
 metadata: Final = MetaData(schema=SCHEMA)
 
 
+@cache
 def stored_types() -> tuple[str, ...]:
     return tuple(t for t in resource_types() if t not in UNSTORED)
 
