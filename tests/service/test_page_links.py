@@ -55,6 +55,12 @@ async def test_the_next_page_of_a_search_by_name_names_nobody(fhir: Fhir, family
     assert len({*await everybody(fhir, bundle)}) == 3
 
 
+async def test_a_count_beside_a_sealed_link_changes_nothing(fhir: Fhir, family: str) -> None:
+    following = link((await fhir.get(f"/Patient?name={quote(family)}&_count=1")).json(), "next")
+    page = (await fhir.get(f"{following}&_count=1000")).json()
+    assert len(page["entry"]) == 1
+
+
 async def test_the_place_in_a_list_by_name_names_nobody(fhir: Fhir, family: str) -> None:
     bundle = (await fhir.get(f"/Patient?family={quote(family)}&_sort=family&_count=1")).json()
     assert family not in told(str(link(bundle, "next")))

@@ -44,11 +44,13 @@ def stood_in_url(query: SearchQuery, request: FhirRequest) -> bool:
 
 
 def opened(given: Parameters, keys: bytes) -> list[tuple[str, str]]:
-    """What a link stands for, with the parameters beside it."""
-    found: list[tuple[str, str]] = []
-    for name, value in given:
-        found += _opened(value, keys) if name == NAME else [(name, value)]
-    return found
+    """What a link stands for, with the parameters beside it.
+
+    A client that sees no `_count` in the link adds its own, as @medplum/core does: the link's counts.
+    """
+    found = [pair for name, value in given if name == NAME for pair in _opened(value, keys)]
+    is_counted = any(name == "_count" for name, _ in found)
+    return found + [pair for pair in given if pair[0] != NAME and not (is_counted and pair[0] == "_count")]
 
 
 @lru_cache(maxsize=1024)
