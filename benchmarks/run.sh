@@ -40,23 +40,44 @@ until_ready() {
   done
 }
 
-.venv/bin/python -m yiyang up --port "$port" --workers "$workers" "${place[@]}" >"$folder/server.log" 2>&1 7>&- &
-server=$!
-until_ready "$folder/server.log"
-.venv/bin/python -m yiyang client add bench --organization bench --scopes 'system/*.cruds' "${place[@]}" >"$folder/client.txt" 7>&-
-
-LOCK=$folder/lock "$load/run_all.sh" yiyang "http://127.0.0.1:$port/fhir" \
-  ".venv/bin/python -m yiyang token bench --base http://127.0.0.1:$port/fhir ${place[*]@Q}" "$server" "$postmaster" "$folder" 7>&-
-.venv/bin/python -m benchmarks.memory "$server" >"$folder/memory.md"
-stop_server
-
-if [ -z "${NO_FLOOR:-}" ]; then
-  .venv/bin/python -m benchmarks.floor --port "$port" --workers "$workers" --database "$url" >"$folder/floor.log" 2>&1 7>&- &
+start_yiyang() {
+  .venv/bin/python -m yiyang up --port "$port" --workers "$workers" "${place[@]}" >>"$folder/server.log" 2>&1 7>&- &
+  server=$!
+  until_ready "$folder/server.log"
+}
+start_floor() {
+  .venv/bin/python -m benchmarks.floor --port "$port" --workers "$workers" --database "$url" >>"$folder/floor.log" 2>&1 7>&- &
   server=$!
   until_ready "$folder/floor.log"
-  SKIP_LOAD=1 LOCK=$folder/lock "$load/run_all.sh" floor "http://127.0.0.1:$port/fhir" true "$server" "$postmaster" "$folder" 7>&-
+}
+token=".venv/bin/python -m yiyang token bench --base http://127.0.0.1:$port/fhir ${place[*]@Q}"
+measure() { # LABEL TOKEN_COMMAND
+  LOCK=$folder/lock "$load/run_all.sh" "$1" "http://127.0.0.1:$port/fhir" "$2" "$server" "$postmaster" "$folder" 7>&-
+}
+
+# What is created makes the later searches find more, so both are asked before either creates.
+if [ -n "${SCEN:-}" ]; then rounds=("$SCEN")
+else rounds=("read_patient read_obs search_obs search_name search_name_prefix" "update_patient create_patient create_obs"); fi
+last=$((${#rounds[@]} - 1))
+for round in "${!rounds[@]}"; do
+  export SCEN=${rounds[$round]}
+  without=${NO_TXN:-}
+  [ "$round" = "$last" ] || without=1
+  start_yiyang
+  if [ "$round" = 0 ]; then
+    .venv/bin/python -m yiyang client add bench --organization bench --scopes 'system/*.cruds' "${place[@]}" >"$folder/client.txt" 7>&-
+    NO_TXN=$without measure yiyang "$token"
+  else
+    SKIP_LOAD=1 NO_TXN=$without measure yiyang "$token"
+  fi
+  [ "$round" != "$last" ] || .venv/bin/python -m benchmarks.memory "$server" >"$folder/memory.md"
   stop_server
-fi
+  if [ -z "${NO_FLOOR:-}" ]; then
+    start_floor
+    SKIP_LOAD=1 NO_TXN=$without measure floor true
+    stop_server
+  fi
+done
 
 {
   echo "Commit $(git rev-parse --short=12 HEAD)$(git diff --quiet HEAD || echo ' with changes'), $(date -u +%F)," \
