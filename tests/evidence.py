@@ -108,7 +108,7 @@ def _names(node: Any) -> Iterator[str]:
         for each in node:
             yield from _names(each)
     elif isinstance(node, dict):
-        if node.get("resourceType") in PEOPLE and isinstance(node.get("name"), list):
+        if str(node.get("resourceType")) in PEOPLE and isinstance(node.get("name"), list):
             for name in filter(lambda each: isinstance(each, dict), node["name"]):
                 yield from _spellings(name)
         for value in node.values():

@@ -128,7 +128,7 @@ async def _delete(intent: Intent, store: Store, service: Service) -> Draft | Non
 def check_preconditions(intent: Intent, current: Stored | None, service: Service) -> None:
     """http://hl7.org/fhir/R4/http.html#concurrency; `If-None-Match: *` means: only if there is none."""
     version = str(current.version) if current is not None and not current.is_deleted else None
-    if intent.if_match is None and version is not None:
+    if intent.if_match is None and version is not None and not intent.by_platform:
         _check_names_version(intent, current, service)
     if intent.if_match is not None:
         wanted = etags(intent.if_match)
