@@ -5,6 +5,7 @@ writes without it. Only then, after `SETTLE`, are the older resources indexed an
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,6 +22,13 @@ from services.kit.logging import log_failure
 FRESH_SECONDS: Final = 2
 SETTLE: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 2.0
+OWN: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
+    "~persons": (1, ("Patient", "Person", "Practitioner", "RelatedPerson"))
+}
+"""What the engine itself indexes otherwise than it once did, by a name that no resource has: its version and its types (docs/adr/0024, docs/adr/0028).
+
+Where the version is raised, what is stored is indexed anew, as for a parameter of one's own.
+"""
 
 
 class Learner:
@@ -52,7 +60,8 @@ class Learner:
     async def _learn(self, connection: Any) -> None:
         stored = await reindex.definitions(connection)
         found = [(i, version, *pair) for i, version, resource in stored for pair in _served(resource)]
-        await reindex.plan(connection, [(i, version, kind) for i, version, kind, _ in found])
+        own = [(name, version, kind) for name, (version, kinds) in OWN.items() for kind in kinds]
+        await reindex.plan(connection, [*own, *((i, version, kind) for i, version, kind, _ in found)])
         states = {(p.parameter, p.type): p for p in await reindex.progress(connection)}
         parameters: dict[str, tuple[Any, ...]] = {}
         for _, _, kind, parameter in found:
@@ -62,7 +71,7 @@ class Learner:
                 parameters[kind] = (*parameters.get(kind, ()), parameter)
         done = [(kind, p.code) for i, version, kind, p in found if _is_done(states.get((i, kind)), version)]
         learn(Learnt(parameters, frozenset(done)))
-        self.versions = {i: version for i, version, _, _ in found}
+        self.versions = {i: version for i, version, *_ in (*own, *found)}
 
 
 def _is_done(progress: reindex.Progress | None, version: int) -> bool:
@@ -98,8 +107,6 @@ class Reindexer:
     async def work(self) -> bool:
         """Index one batch if there is one; whether there was one."""
         await self._learner.fresh()
-        if not self._learner.versions:
-            return False
         stores = self._service.stores
         async with stores.database.connection() as connection:
             return await reindex.step(connection, self._indexes(), self._learner.versions, SETTLE, stores.vault)

@@ -187,3 +187,24 @@ async def test_a_killed_worker_loses_one_batch_and_another_goes_on(
         assert found[0].done <= found[0].total
     await other.close()
     assert await shelf.found("Patient", "people=回族") == {f"p{n}" for n in range(5)}
+
+
+async def test_what_an_older_server_stored_is_found_in_the_ways_that_the_engine_has_learnt(
+    shelf: Shelf, database_url: str
+) -> None:
+    """docs/adr/0028: names as they are said."""
+    await shelf.put(elder=known_patient(name=[{"text": "尉迟玉兰"}]))
+    connection = await asyncpg.connect(database_url)
+    strings = "ARRAY(SELECT s FROM unnest(strings) s WHERE s NOT LIKE '%:folded%')"
+    await connection.execute(f"UPDATE fhir.patient SET strings = {strings} WHERE id = $1", shelf.id("elder"))
+    assert await shelf.found("Patient", "name=yuchi") == set()
+    await connection.execute("DELETE FROM fhir.reindex WHERE parameter = '~persons'")
+    await connection.close()
+    database = Database(database_url)
+    learner = reindexing.Learner(database, StillClock(datetime.now(UTC) + timedelta(days=1)))
+    await learner.fresh()
+    async with database.connection() as session:
+        while await reindex.step(session, _indexes(), learner.versions, timedelta(0), None):
+            pass
+    await database.close()
+    assert await shelf.found("Patient", "name=yuchi") == {"elder"}
