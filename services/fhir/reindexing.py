@@ -71,7 +71,7 @@ class Learner:
                 parameters[kind] = (*parameters.get(kind, ()), parameter)
         done = [(kind, p.code) for i, version, kind, p in found if _is_done(states.get((i, kind)), version)]
         learn(Learnt(parameters, frozenset(done)))
-        self.versions = {i: version for i, version, *_ in (*own, *found)}
+        self.versions = {i: version for i, version, _ in own} | {i: version for i, version, _, _ in found}
 
 
 def _is_done(progress: reindex.Progress | None, version: int) -> bool:
