@@ -4,7 +4,7 @@ from typing import Unpack
 
 from fastapi import FastAPI
 
-from services.care.assessments.business import assessing
+from services.care.assessments.business import assessing, signed_in_turn
 from services.care.assessments.questionnaire import questionnaire
 from services.care.assessments.reserved import reserved
 from services.care.operations import operations
@@ -25,6 +25,7 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         openings=OPENINGS,
         operations=operations(instruments),
         business=assessing(instruments),
+        guarded=signed_in_turn(instruments),
         reserved=reserved(instruments),
         works=(lambda service: Publisher(service, "Questionnaire", map(questionnaire, instruments.values())),),
         **around,

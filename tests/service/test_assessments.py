@@ -1,5 +1,6 @@
 """A response is scored in its own commit: what follows from it is there with it, and changes with it (docs/instruments.md)."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ async def derived(fhir: Fhir, response: Json, kind: str = "Observation") -> dict
 
 async def again(fhir: Fhir, response: Json, **changes: Any) -> Any:
     body = {name: value for name, value in (response | changes).items() if value is not None}
-    return await fhir.put(f"/QuestionnaireResponse/{response['id']}", body)
+    return await fhir.put(f"/QuestionnaireResponse/{response['id']}", body, if_match="*")
 
 
 async def test_scores_and_levels_stand_beside_the_response(fhir: Fhir, elder: str) -> None:
@@ -188,6 +189,16 @@ async def test_a_level_counts_when_two_assessors_and_the_informant_have_signed(f
     assert_outcome(
         await again(fhir, response, extension=signed[:2]), 422, "required", "QuestionnaireResponse.extension"
     )
+
+
+async def test_one_who_signs_undoes_no_other_signature_unseen(fhir: Fhir, elder: str) -> None:
+    response = await fhir.created(ability(elder, signed=()))
+    path = f"/QuestionnaireResponse/{response['id']}"
+    first, second = (response | {"extension": [signature(kind, who)]} for kind, who in BOTH[:2])
+    assert_outcome(await fhir.put(path, first), 428, "required")
+    both = await asyncio.gather(*(fhir.put(path, each, if_match='W/"1"') for each in (first, second)))
+    assert sorted(each.status_code for each in both) == [200, 412]
+    assert (await fhir.get(path)).json()["meta"]["versionId"] == "2"
 
 
 async def test_whoever_is_logged_in_signs_for_nobody_else(fhir: Fhir, elder: str) -> None:

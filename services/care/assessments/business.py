@@ -12,7 +12,17 @@ from services.care.assessments.due import due_again, none_due
 from services.care.assessments.grading import Instruments, grade, instrument_of, rule_of
 from services.care.assessments.signing import missing_signatures
 from services.care.scoring.instrument import Instrument
-from services.fhir.business import Business, Change, Context, Decision, Intent, RefusedChange, changed, created
+from services.fhir.business import (
+    Business,
+    Change,
+    Context,
+    Decision,
+    Guarded,
+    Intent,
+    RefusedChange,
+    changed,
+    created,
+)
 from services.fhir.outcomes import FhirError
 
 Json = dict[str, Any]
@@ -34,6 +44,16 @@ def assessing(instruments: Instruments) -> Business:
         return Decision(also=tuple(_once_each(also)))
 
     return decide
+
+
+def signed_in_turn(instruments: Instruments) -> Guarded:
+    """What several persons sign is changed under If-Match only: one who signs must not undo another's signature unseen."""
+
+    def guarded(_type: str, response: Json) -> bool:
+        instrument = _instrument(response, instruments)
+        return instrument is not None and instrument.signatures is not None
+
+    return guarded
 
 
 def _once_each(also: Sequence[Intent]) -> Iterator[Intent]:
