@@ -80,7 +80,10 @@ OPERATIONS: Mapping[str, str] = {
     # Which types the scopes cover is looked at where these are carried out.
     "$export": "",
     "$import": "",
+    "$process-message": "",
 }
+# What R4 invokes on the system and the owner of one type answers.
+AT_THEIR_TYPE: Mapping[str, str] = {"$process-message": "MessageHeader"}
 _CODES = {CREATE: "create", READ: "read", UPDATE: "update", DELETE: "delete"}
 
 
@@ -103,6 +106,8 @@ def read_interaction(method: str, path: str) -> Interaction:
     for segment in segments:
         if not _SEGMENT.fullmatch(segment) or segment in (".", ".."):
             raise bad_request("A path segment that no FHIR URL has", text="网址路径有误")
+    if len(segments) == 1 and segments[0] in AT_THEIR_TYPE:
+        segments.insert(0, AT_THEIR_TYPE[segments[0]])
     route, type_name = _route(segments)
     methods = ROUTES.get(route)
     if methods is None:

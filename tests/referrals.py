@@ -75,17 +75,9 @@ class Scene:
     def __init__(self, clients: Sequence[Fhir]) -> None:
         """The first client is the placer's, the others are fulfillers'."""
         self.mark = uuid4().hex[:8]
-<<<<<<< HEAD
         self.clients = [*clients]
         self.organizations = [each.caller.organization for each in clients]
         self.clock = clients[0].clock
-=======
-        self.organizations = [f"{name}-{self.mark}" for name in ("placer", "fulfiller", "other")]
-        self.clients = [
-            Fhir(fhir.peers, fhir.caller, introduces=False, clock=fhir.clock).as_(organization=each, client=each)
-            for each in self.organizations
-        ]
->>>>>>> bc4cf29 (Test what a referral is refused for, what only one can have, and what the clock does)
         self.patient = ""
 
     def now(self, **ahead: float) -> str:

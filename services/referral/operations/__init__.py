@@ -18,6 +18,7 @@ from services.referral.operations import (
     no_show,
     offer_back,
     pause,
+    process_message,
     readdress,
     receive,
     refer,
@@ -40,7 +41,7 @@ _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 _ONE_EACH: Final = (
     refer, submit, receive, ask, answer, supplement, accept, reject, readdress, withdraw, schedule, depart, arrive, treat, interim,
     pause, resume, no_show, offer_back, request_cancel, agree_cancel, refuse_cancel, feedback, acknowledge, terminate, request_void,
-    void, actions,
+    void, actions, process_message,
 )  # fmt: skip
 
 OPERATIONS: Final = (
