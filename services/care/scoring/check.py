@@ -94,7 +94,7 @@ def _rule(instrument: Instrument, rule: Rule) -> Iterator[str]:
 
 
 def _risk(rule: Rule, known: Mapping[str, Result]) -> Iterator[str]:
-    assert rule.risk  # noqa: S101 - asked by the caller # nosec B101
+    assert rule.risk  # noqa: S101 - asked by the caller
     of = known.get(rule.risk.of)
     if of is None:
         yield f"{rule.version}, risk: {rule.risk.of} is no result"

@@ -372,7 +372,7 @@ class Stores(msgspec.Struct, frozen=True):
                     return await attempt()
                 except write.VersionConflict:
                     pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**n)
-                    await asyncio.sleep(uniform(0, pause))  # noqa: S311 - not a secret # nosec B311
+                    await asyncio.sleep(uniform(0, pause))  # noqa: S311 - not a secret
         raise conflict("Other writers kept coming first; read the resource again and retry", code="conflict")
 
 
