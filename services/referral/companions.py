@@ -6,6 +6,7 @@ from services.fhir.access.grants import instant_of
 from services.referral.clocks import clock_of
 from services.referral.codes import (
     CLOSE_REASON,
+    QUOTA_OWNER_EXTENSION,
     REJECT_REASON,
     codes_in,
     direction_of,
@@ -135,6 +136,18 @@ def place(facts: Facts) -> None:
         owner = id_in(found.get("managingOrganization"), "Organization")
         if found.get("resourceType") != "Location" or owner != facts.fulfiller:
             raise lacks(new.element, "is no bed of the fulfiller", "该床位不属于接收机构")
+    for name in places_of(facts):
+        _check_kept(name, facts)
+
+
+def _check_kept(name: str, facts: Facts) -> None:
+    """What an agreement keeps for one institution is not given to another."""
+    found = facts.named.get(name)
+    if found is None:
+        raise lacks("Task.output", f"{name} is not here", "预留的号源或床位不存在")
+    kept = [e.get("valueReference") for e in found.get("extension", ()) if e.get("url") == QUOTA_OWNER_EXTENSION]
+    if any(id_in(each, "Organization") != facts.placer for each in kept):
+        raise taken("Task.output", f"{name} is kept for another institution", "该号源或床位为其他机构预留")
 
 
 def places_of(facts: Facts) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from services.referral.operations import (
     ask,
     depart,
     feedback,
+    find_capacity,
     interim,
     no_show,
     offer_back,
@@ -41,7 +42,7 @@ _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 _ONE_EACH: Final = (
     refer, submit, receive, ask, answer, supplement, accept, reject, readdress, withdraw, schedule, depart, arrive, treat, interim,
     pause, resume, no_show, offer_back, request_cancel, agree_cancel, refuse_cancel, feedback, acknowledge, terminate, request_void,
-    void, actions, process_message,
+    void, actions, process_message, find_capacity,
 )  # fmt: skip
 
 OPERATIONS: Final = (
