@@ -113,7 +113,8 @@ class Prepared:
         return self._version(Intent("POST", resource_type, body=body))
 
     def _version(self, intent: Intent) -> Write:
-        return version(draft_create(intent, self._service), self._service)
+        drafted = draft_create(intent, self._service)
+        return version(msgspec.structs.replace(drafted, is_decided=True), self._service)  # the floor has no rules
 
     def _bundle(self, body: bytes) -> tuple[Write, ...]:
         entries = json.loads(body)["entry"]
