@@ -198,16 +198,23 @@ async def started(database_url: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
 
-async def killed_at_work(process: asyncio.subprocess.Process) -> None:
+async def killed_at_work(process: asyncio.subprocess.Process, database: Database) -> None:
     """Somewhere in an effect: it has said that it is at one."""
-    assert process.stdout is not None
-    with suppress(TimeoutError):  # there may be nothing left to do
-        for _ in range(random.randint(1, 6)):  # noqa: S311
-            await asyncio.wait_for(process.stdout.readline(), 10)
+    for _ in range(random.randint(1, 6)):  # noqa: S311
+        await at_work(process, database)
     await asyncio.sleep(random.random() * 0.01)  # noqa: S311
     if process.returncode is None:
         os.kill(process.pid, signal.SIGKILL)
     await process.wait()
+
+
+async def at_work(process: asyncio.subprocess.Process, database: Database) -> None:
+    """Until it begins an act, however long it takes to start, or nothing is left to do."""
+    assert process.stdout is not None
+    while await timers(database):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.stdout.readline(), 1)
+            return
 
 
 @pytest.mark.long
@@ -219,7 +226,7 @@ async def test_whoever_is_killed_whenever_each_act_is_done_once(
     working = [await started(database_url) for _ in range(PROCESSES)]
     kills = 0
     while await timers(database):
-        await killed_at_work(working[kills % PROCESSES])
+        await killed_at_work(working[kills % PROCESSES], database)
         working[kills % PROCESSES] = await started(database_url)
         kills += 1
     for process in working:
