@@ -122,7 +122,7 @@ class Scene:
 
     async def meet(self) -> str:
         """A new elder, known to the placer."""
-        made = await self.placer.created({"resourceType": "Patient", "name": [{"text": "演示"}]})
+        made = await self.placer.created({"resourceType": "Patient", "name": [{"text": "乌有福"}]})
         self.patient = f"Patient/{made['id']}"
         return self.patient
 

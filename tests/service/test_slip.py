@@ -57,7 +57,7 @@ async def test_both_sides_have_the_slip_on_paper(scene: Scene) -> None:
         assert answer.headers["cache-control"] == "private, no-store"
         told = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages)
         assert "双向转诊（转出）单" in told
-        assert "演示" in told
+        assert "乌有福" in told
         assert "心力衰竭？" in told
         assert "不作为就诊凭证" not in told
 
