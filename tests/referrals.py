@@ -4,6 +4,7 @@
 through the door of PUT, companions in the same transaction. docs/referral-workflow.md
 """
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,6 +35,7 @@ Json = dict[str, Any]
 NUMBER: Final = "https://yiyang.example/fhir/sid/referral-no"
 CONSENT_CATEGORY: Final = "https://yiyang.example/fhir/CodeSystem/consent-category"
 CHAIN: Final = "https://yiyang.example/fhir/sid/referral-chain"
+_numbers: Final = itertools.count(1)
 WAY: Final = {  # the acts by which a state is reached
     "draft": ("draft",),
     "submitted": ("submit",),
@@ -143,13 +145,13 @@ class Scene:
         return f"Practitioner/{organization}-admin"
 
     def request(self, **changes: Any) -> Json:
-        number = uuid4().int % 10**6
+        number = next(_numbers) % 10**6
         made = {
             "resourceType": "ServiceRequest", "status": "active", "intent": "order",
             "identifier": [{"system": NUMBER, "value": f"T{self.mark}20261124{number:06d}"}],
             "requisition": {"system": CHAIN, "value": self.mark},
             "category": [concept(SERVICE_CATEGORY, "referral"), concept(DIRECTION, "up")],
-            "priority": "urgent", "code": {"text": f"心内科住院 {uuid4().hex[:4]}"}, "subject": reference(self.patient),
+            "priority": "urgent", "code": {"text": f"心内科住院 {uuid4().hex}"}, "subject": reference(self.patient),
             "authoredOn": self.now(), "requester": reference(self.physician(self.organizations[0])),
             "performer": [reference(f"Organization/{self.organizations[1]}")],
             "reasonCode": [{"text": "胸闷三天"}],
