@@ -16,7 +16,7 @@ from typing import Any, Final
 from benchmarks.notifications import spread
 from benchmarks.serving import Server, serving
 from tests.house import Fhir
-from tests.referrals import Scene, reference
+from tests.referrals import Scene
 
 Json = dict[str, Any]
 
@@ -32,16 +32,11 @@ class Flow:
         self.took: dict[str, list[float]] = defaultdict(list)
 
     async def refer(self) -> Json:
-        scene = self.scene
-        resources = {
-            "request": scene.request(), "package": scene.package(), "consent": scene.consent(FULFILLER),
-        }  # fmt: skip
-        sent = [{"name": name, "resource": each} for name, each in resources.items()]
-        return await self._call("refer", scene.placer, "/ServiceRequest/$refer", sent)
+        return await self._call("refer", self.scene.placer, "/ServiceRequest/$refer", self.scene.referring())
 
     async def act(self, task: Json, act: str) -> Json:
         client = self.scene.placer if act == "acknowledge" else self.scene.fulfiller
-        return await self._call(act, client, f"/Task/{task['id']}/${act}", self._parts(task, act))
+        return await self._call(act, client, f"/Task/{task['id']}/${act}", self.scene.operation(task, act))
 
     async def whole(self, elder: str) -> None:
         flow = Flow(self.scene.about(elder))
@@ -50,23 +45,7 @@ class Flow:
         for act in ACTS:
             task = await flow.act(task, act)
 
-    def _parts(self, task: Json, act: str) -> list[Json]:
-        made = [entry["resource"] for entry in self.scene.accompanied(task, act)[1]]
-        match act:
-            case "accept":
-                ward, who = reference(f"Organization/{FULFILLER}-ward"), reference(self.scene.physician(FULFILLER))
-                return [{"name": "department", "valueReference": ward}, {"name": "physician", "valueReference": who}]
-            case "arrive":
-                verified = {"name": "identity-verified", "valueBoolean": True}
-                return [{"name": "encounter", "resource": made[0]}, verified]
-            case "interim" | "feedback":
-                return [{"name": "composition", "resource": made[0]}]
-            case "acknowledge":
-                return [{"name": "follow-up", "valueString": "三日内首次随访"}]
-        return []
-
-    async def _call(self, act: str, client: Fhir, path: str, parts: list[Json]) -> Json:
-        sent = {"resourceType": "Parameters"} | ({"parameter": parts} if parts else {})
+    async def _call(self, act: str, client: Fhir, path: str, sent: Json) -> Json:
         began = time.perf_counter()
         answer = await client.post(path, sent)
         self.took[act].append(time.perf_counter() - began)

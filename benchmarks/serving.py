@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from benchmarks.database import SETTINGS
-from services.kit.peers import Peers
-from tests.house import FHIR_JSON, HIS, Fhir, Response
+from tests.wire import Wire
 from yiyang.migrate import migrate
 from yiyang.postgres import Cluster
 from yiyang.postgres.folders import Folders
@@ -23,29 +20,12 @@ YIYANG: Final = (sys.executable, "-m", "yiyang")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-class Wire(Fhir):
-    """An institution's client, through the gateway with a token."""
-
-    def __init__(self, peers: Peers, organization: str, token: str) -> None:
-        super().__init__(
-            peers, msgspec.structs.replace(HIS, client=organization, organization=organization), introduces=False
-        )
-        self._token = token
-
-    async def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
-        fields = {"authorization": f"Bearer {self._token}"} | ({"content-type": FHIR_JSON} if body else {}) | headers
-        encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
-        answer = await self.peers.call("yiyang", method, f"/fhir{path.removesuffix('/')}", encoded, body)
-        return Response(answer.status, answer.headers, answer.body)
-
-
 class Server(NamedTuple):
     """`yiyang up`, which may call loopback, and its PostgreSQL."""
 
     base: str
     pid: int
     postmaster: int
-    peers: Peers
     place: tuple[str, ...]
 
     def client(self, organization: str) -> Wire:
@@ -54,7 +34,7 @@ class Server(NamedTuple):
         subprocess.run((*YIYANG, "client", "add", organization, *scopes, *self.place), check=True, capture_output=True)
         asked = (*YIYANG, "token", organization, "--base", self.base, *self.place)
         token = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-        return Wire(self.peers, organization, token)
+        return Wire(self.base.removesuffix("/fhir"), organization, token)
 
     def seconds(self) -> tuple[float, float]:
         """Of a processor so far: the server's processes, PostgreSQL's."""
@@ -80,7 +60,7 @@ def serving(folder: Path, workers: int) -> Iterator[Server]:
         said = process.stdout.readline() if process.stdout else ""
         base = said.removeprefix(READY).split()[0]
         postmaster = int(Folders(folder / "database").pid_lines()[0])
-        yield Server(base, process.pid, postmaster, Peers({"yiyang": base.removesuffix("/fhir")}), place)
+        yield Server(base, process.pid, postmaster, place)
     finally:
         process.terminate()
         process.wait()

@@ -269,6 +269,30 @@ class Scene:
         put = entry("PUT", f"Task/{task['id']}", body, ifMatch=f'W/"{task["meta"]["versionId"]}"')
         return await client.post("/", transaction(*(companions if entries is None else entries), put))
 
+    def operation(self, task: Json, act: str) -> Json:
+        """The Parameters of an act that goes by its operation, on the straight way from acceptance to the end."""
+        owner = task["owner"]["reference"].partition("/")[2]
+        made = [each["resource"] for each in self.accompanied(task, act)[1]]
+        given_by = {
+            "accept": [
+                {"name": "department", "valueReference": reference(f"Organization/{owner}-ward")},
+                {"name": "physician", "valueReference": reference(self.physician(owner))},
+            ],
+            "arrive": [{"name": "identity-verified", "valueBoolean": True}, *_each("encounter", made)],
+            "interim": _each("composition", made),
+            "feedback": _each("composition", made),
+            "pause": [{"name": "reason", "valueString": "外出检查"}],
+            "resume": [{"name": "reason", "valueString": "已返回"}],
+            "acknowledge": [{"name": "follow-up", "valueString": "三日内首次随访"}],
+        }
+        return parameters(*given_by.get(act, ()))
+
+    def referring(self) -> Json:
+        """The Parameters of `$refer`."""
+        resources = (self.request(), self.package(), self.consent(self.organizations[1]))
+        names = ("request", "package", "consent")
+        return parameters(*(each for n, r in zip(names, resources, strict=True) for each in _each(n, [r])))
+
     def accompanied(self, task: Json, act: str) -> tuple[Json, list[Json]]:
         """What the act changes in the Task, and the entries beside it."""
         build = getattr(self, f"_{act.replace('-', '_')}", None)
@@ -403,6 +427,14 @@ def moved(task: Json, act: str) -> Json:
 def _resumes(task: Json) -> str:
     parts = [part for each in task.get("extension", ()) for part in each.get("extension", ())]
     return next((part["valueCode"] for part in parts if part["url"] == "resumes"), "treating")
+
+
+def parameters(*parts: Json) -> Json:
+    return {"resourceType": "Parameters"} | ({"parameter": list(parts)} if parts else {})
+
+
+def _each(name: str, resources: list[Json]) -> list[Json]:
+    return [{"name": name, "resource": each} for each in resources]
 
 
 def _of(resource: Json) -> Json:

@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -133,10 +133,10 @@ def kill_a_worker(server: Server) -> None:
         os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311
 
 
-async def killing(server: Server, hospital: Hospital) -> None:
+async def killing(server: Server, done: Callable[[], int]) -> None:
     """Spread over the transitions."""
     for kill in range(KILLS):
-        while sum(hospital.committed.values()) < TRANSITIONS * kill // KILLS:
+        while done() < TRANSITIONS * kill // KILLS:
             await asyncio.sleep(0.02)
         await asyncio.to_thread(kill_a_worker, server)
 
@@ -149,23 +149,31 @@ def told(receiver: Receiver) -> dict[str, list[int]]:
     return {focus: [*versions] for focus, versions in found.items()}
 
 
+async def told_of(receiver: Receiver, tasks: set[str]) -> dict[str, list[int]]:
+    """Each of ten versions of each of these Tasks, in order, numbered without a gap, and nothing else."""
+    expected = {task: [*range(1, 11)] for task in tasks}
+    deadline = time.monotonic() + SECONDS
+    while (found := told(receiver)) != expected and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+    assert found == expected
+    numbers = {event["number"]: (event["focus"], event["version"]) for event in receiver.events}
+    assert sorted(numbers) == [*range(1, TRANSITIONS + 1)]
+    assert len(set(numbers.values())) == TRANSITIONS
+    return found
+
+
 async def test_every_event_is_told_in_order_however_often_the_notifiers_are_killed(server: Server) -> None:
     hospital = Hospital(server)
     async with receiving() as receiver:
         subscription_id = await hospital.subscribed(receiver)
         tasks = [f"task-{n}" for n in range(TASKS)]
         parts = [tasks[n::WRITERS] for n in range(WRITERS)]
-        await asyncio.gather(killing(server, hospital), *(hospital.work(part) for part in parts))
+        await asyncio.gather(
+            killing(server, lambda: sum(hospital.committed.values())), *(hospital.work(part) for part in parts)
+        )
         await asyncio.to_thread(wait_until, server.is_ready, "the server is ready")
-        expected = {f"Task/{task}": [*range(1, 11)] for task in tasks}
-        deadline = time.monotonic() + SECONDS
-        while (found := told(receiver)) != expected and time.monotonic() < deadline:
-            await asyncio.sleep(0.2)
+        found = await told_of(receiver, {f"Task/{task}" for task in tasks})
         assert not hospital.rolled_back & found.keys()
-        assert found == expected
-        numbers = {event["number"]: (event["focus"], event["version"]) for event in receiver.events}
-        assert sorted(numbers) == [*range(1, TRANSITIONS + 1)]
-        assert len(set(numbers.values())) == TRANSITIONS
         status: dict[str, Any] = (await hospital.http.get(f"{server.base}/Subscription/{subscription_id}")).json()
         assert status["status"] == "active"
     await hospital.http.aclose()

@@ -9,7 +9,7 @@ from services.referral.states import state_of
 from tests.builders import composition, encounter, observation
 from tests.house import Fhir, Response
 from tests.matchers import assert_outcome
-from tests.referrals import Scene, now, reference
+from tests.referrals import Scene, now, parameters, reference
 
 Json = dict[str, Any]
 
@@ -17,10 +17,6 @@ Json = dict[str, Any]
 @pytest.fixture
 async def scene(fhir: Fhir) -> Scene:
     return await Scene.set(fhir)
-
-
-def parameters(*parts: Json) -> Json:
-    return {"resourceType": "Parameters"} | ({"parameter": list(parts)} if parts else {})
 
 
 def part(name: str, **value: Any) -> Json:
