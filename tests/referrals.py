@@ -219,15 +219,16 @@ class Scene:
 
     async def also_asked(self, task: Json, owner: int = 2) -> Json:
         """Another Task of the same request, to another institution."""
+        return await self.read(await self.placer.post("/", self.asking_also(task, owner)))
+
+    def asking_also(self, task: Json, owner: int) -> Json:
         name, organization = urn(), self.organizations[owner]
         again = self.task(
             task["focus"]["reference"],
             owner=reference(f"Organization/{organization}"),
             input=[task["input"][0], given(INPUT, "consent", valueReference=reference(name))],
         )
-        return await self.read(
-            await self.placer.post("/", transaction(create(self.consent(organization), name), create(again)))
-        )
+        return transaction(create(self.consent(organization), name), create(again))
 
     async def read(self, answer: Response) -> Json:
         """The Task of a transaction's answer, as the placer sees it."""
