@@ -136,7 +136,7 @@ def kill_a_worker(server: Server) -> None:
 async def killing(server: Server, done: Callable[[], int]) -> None:
     """Spread over the transitions."""
     for kill in range(KILLS):
-        while done() < TRANSITIONS * kill // KILLS:
+        while done() < TRANSITIONS * (kill + 1) // (KILLS + 1):
             await asyncio.sleep(0.02)
         await asyncio.to_thread(kill_a_worker, server)
 
