@@ -53,7 +53,7 @@ async def rivals(database_url: str, instances: int = 2) -> AsyncIterator[Rivals]
             await stack.enter_async_context(in_one_process(database_url, clock=clock, referral=noted))
             for _ in range(instances)
         ]
-        database = Database(database_url)
+        database = Database(database_url, pool_size=1)
         stack.push_async_callback(database.close)
         clients = tuple(Fhir(peers, HIS, clock=clock) for peers in houses)
         yield Rivals(clients, tuple(app.state.clockwork for app in made), clock, database)

@@ -9,9 +9,9 @@ from tests.house import FHIR_JSON, HIS, Fhir, Response
 class Wire(Fhir):
     """The client and its institution have one name; the token may be renewed at any time."""
 
-    def __init__(self, root: str, organization: str, token: str) -> None:
+    def __init__(self, root: str, organization: str, token: str, timeout_seconds: float = 60) -> None:
         caller = msgspec.structs.replace(HIS, client=organization, organization=organization)
-        super().__init__(Peers({"yiyang": root}), caller, introduces=False)
+        super().__init__(Peers({"yiyang": root}, timeout_seconds), caller, introduces=False)
         self.token = token
 
     async def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:

@@ -32,6 +32,8 @@ ACTS: Final = ("receive", "accept", "arrive", "treat", "interim", "pause", "resu
 BY_PLACER: Final = frozenset({"acknowledge"})
 WRITERS: Final = 8
 TOKEN_SECONDS: Final = 120
+PATIENCE: Final = 12
+"""Seconds for an answer: a worker starts again within them, and who waited for a dead one asks anew."""
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ class Institutions:
         self._place = ("--data", str(server.data_dir))
         for name in (PLACER, FULFILLER, OTHER):
             yiyang("client", "add", name, "--organization", name, "--scopes", "system/*.cruds", *self._place)
-        self.wires = [Wire(server.root, name, "") for name in (PLACER, FULFILLER, OTHER)]
+        self.wires = [Wire(server.root, name, "", PATIENCE) for name in (PLACER, FULFILLER, OTHER)]
         self.scene = Scene(self.wires)
         self.transitions = 0
         self.tasks: set[str] = set()
