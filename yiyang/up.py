@@ -121,6 +121,12 @@ class Workers(Multiprocess):
     def sockets(self, _all: list[socket.socket]) -> None:
         pass
 
+    def keep_subprocess_alive(self) -> None:
+        """The worker alone holds its end of the pipe: one that dies while it is asked whether it lives is replaced at once."""
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
 
 def server_config(factory: str, workers: int = 1) -> Config:
     """Only what a request needs: no access log (the audit is the record), no header that tells about the server."""

@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e.servers import Server, wait_until, yiyang
+from tests.e2e.servers import Server, descendants, wait_until, yiyang
 from yiyang.postgres.folders import Folders
 from yiyang.process import command_line
 
@@ -57,6 +58,15 @@ def test_killed_workers_and_a_killed_postgresql_are_replaced_without_a_restart(s
     assert _read(server, _token(server, "survivor"), ORGANIZATION) == 200
 
 
+def test_a_worker_that_dies_while_it_is_asked_whether_it_lives_is_replaced_at_once(server: Server) -> None:
+    before = _workers(server)
+    os.kill(before[0], signal.SIGSTOP)
+    time.sleep(2)  # the supervisor asks every half second, and waits for the answer
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len({*_workers(server)} - {before[0]}) == len(before), "it is replaced")
+    assert server.is_ready()
+
+
 def test_ctrl_c_ends_it_quietly(server: Server) -> None:
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(timeout=20) == 0
@@ -85,6 +95,10 @@ def _token(server: Server, client: str) -> str:
 
 def _read(server: Server, token: str, path: str) -> int:
     return httpx.get(f"{server.base}/{path}", headers={"authorization": f"Bearer {token}"}, trust_env=False).status_code
+
+
+def _workers(server: Server) -> list[int]:
+    return [pid for pid, line in descendants(server.process.pid).items() if "spawn_main" in line]
 
 
 def _postmaster(server: Server) -> int:
