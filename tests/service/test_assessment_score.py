@@ -30,7 +30,7 @@ def told(answer: Response, name: str) -> Json:
 
 
 async def test_a_dry_run_says_scores_levels_and_clauses(fhir: Fhir) -> None:
-    answer = await fhir.post(PATH, given(ability("Patient/nobody", {"A.4.1.1": 1, "A.2.14.1": 2}, signed=BOTH[:1])))
+    answer = await fhir.post(PATH, given(ability("Patient/never-assessed", {"A.4.1.1": 1, "A.2.14.1": 2}, signed=BOTH[:1])))
     assert told(answer, "result") == {"preliminary-level": "0", "final-level": "1"}
     parts = answer.json()["parameter"]
     scores = {
@@ -39,11 +39,11 @@ async def test_a_dry_run_says_scores_levels_and_clauses(fhir: Fhir) -> None:
     assert scores == {"B.1": 32, "B.2": 15, "B.3": 28, "B.4": 15, "total": 90}
     assert [part["valueCoding"]["code"] for part in parts if part["name"] == "clause"] == ["dementia", "risk"]
     assert [part["valueCode"] for part in parts if part["name"] == "missing-signature"] == ["assessor", "informant"]
-    assert (await fhir.get("/QuestionnaireResponse?subject=Patient/nobody&_summary=count")).json()["total"] == 0
+    assert (await fhir.get("/QuestionnaireResponse?subject=Patient/never-assessed&_summary=count")).json()["total"] == 0
 
 
 async def test_it_scores_by_another_rule_when_asked(fhir: Fhir) -> None:
-    response = ability("Patient/nobody", {"A.4.1.1": 1, "A.2.14.1": 2})
+    response = ability("Patient/never-assessed", {"A.4.1.1": 1, "A.2.14.1": 2})
     assert told(await fhir.post(PATH, given(response, "2022-each")), "result")["final-level"] == "2"
     assert_outcome(await fhir.post(PATH, given(response, "1999")), 422, "code-invalid")
 
@@ -60,7 +60,7 @@ async def test_it_scores_what_is_stored(fhir: Fhir) -> None:
 
 
 async def test_what_cannot_be_graded_is_told_as_when_it_is_stored(fhir: Fhir) -> None:
-    answer = await fhir.post(PATH, given(ability("Patient/nobody", {"B.2.3": None})))
+    answer = await fhir.post(PATH, given(ability("Patient/never-assessed", {"B.2.3": None})))
     assert_outcome(answer, 422, "required", "QuestionnaireResponse.repeat(item).where(linkId='B.2.3')")
 
 
@@ -72,6 +72,6 @@ async def test_only_an_instrument_is_scored(fhir: Fhir) -> None:
 
 
 async def test_reading_is_enough_to_score_and_nothing_less(fhir: Fhir) -> None:
-    response = given(ability("Patient/nobody"))
+    response = given(ability("Patient/never-assessed"))
     reader = fhir.as_(scopes=("system/QuestionnaireResponse.r",))
     assert (await reader.post(PATH, response)).status_code == 200
