@@ -247,7 +247,7 @@ async def test_what_the_view_finds_is_what_the_index_would_hold(own: Fhir, datab
 
 
 async def test_a_client_records_its_own_events_beside_the_audit(own: Fhir) -> None:
-    await own.get("/Patient/nobody")
+    await own.get("/Patient/unheard-of")
     (event,) = await events(own)
     stored = await own.as_(request_id="before").created({k: v for k, v in event.items() if k not in ("id", "meta")})
     assert stored["id"] != event["id"]
