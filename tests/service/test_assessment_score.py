@@ -30,7 +30,9 @@ def told(answer: Response, name: str) -> Json:
 
 
 async def test_a_dry_run_says_scores_levels_and_clauses(fhir: Fhir) -> None:
-    answer = await fhir.post(PATH, given(ability("Patient/never-assessed", {"A.4.1.1": 1, "A.2.14.1": 2}, signed=BOTH[:1])))
+    answer = await fhir.post(
+        PATH, given(ability("Patient/never-assessed", {"A.4.1.1": 1, "A.2.14.1": 2}, signed=BOTH[:1]))
+    )
     assert told(answer, "result") == {"preliminary-level": "0", "final-level": "1"}
     parts = answer.json()["parameter"]
     scores = {
