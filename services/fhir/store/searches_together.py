@@ -6,7 +6,6 @@ the inside of a LATERAL join over the values of all; its plan is the same, and w
 
 import asyncio
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -14,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.access import Access
+from services.fhir.store.gathering import Gathering
 from services.fhir.store.literals import array_literal
 from services.fhir.store.query import Statement
-from services.fhir.store.together import ANY_TIME
+from services.fhir.store.together import whenever
 from services.kit.database import Database
 
 MOST: Final = 64
@@ -24,11 +24,6 @@ _VALUE: Final = re.compile(r"\$(\d+)::(\w+(?:\[\])?)")
 _LIST: Final = "text[]"  # lists travel as literals: arrays of arrays do not exist in SQL
 
 Records = Sequence[Any]
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    statement: Statement
-    found: "asyncio.Future[Records]"
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -52,53 +47,29 @@ class SearchesTogether:
         """`seconds` is how long a statement may take before it is broken off."""
         self._database = database
         self._seconds = seconds
-        self._asked: dict[_Kind, list[_Asked]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._gathering: Gathering[_Kind, Statement, Records] = Gathering(self._answer, MOST)
 
     async def fetch(self, statement: Statement, access: Access) -> Records:
         """What the statement gives by itself."""
-        found: asyncio.Future[Records] = asyncio.get_running_loop().create_future()
-        kind = _Kind(statement.sql, msgspec.structs.replace(access, at=ANY_TIME))
-        asked = _Asked(statement, found)
-        if (gathering := self._asked.get(kind)) is not None:
-            gathering.append(asked)
-        else:
-            self._asked[kind] = [asked]
-            task = asyncio.create_task(self._run(kind))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await found
+        return await self._gathering.ask(_Kind(statement.sql, whenever(access)), statement)
 
-    async def _run(self, kind: _Kind) -> None:
-        """Until nobody of this kind waits any more."""
-        while asked := self._asked[kind][:MOST]:
-            self._asked[kind] = self._asked[kind][MOST:]
-            try:
-                async with asyncio.timeout(self._seconds), self._database.connection() as connection:
-                    found = await _fetch(connection, [each.statement for each in asked])
-            except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must learn of it
-                for each in asked:
-                    if not each.found.done():
-                        each.found.set_exception(error)
-            else:
-                for n, each in enumerate(asked):
-                    if not each.found.done():  # a request that was cancelled meanwhile waits no more
-                        each.found.set_result(found.get(n, ()))
-        del self._asked[kind]
+    async def _answer(self, _kind: _Kind, statements: Sequence[Statement]) -> list[Records]:
+        async with asyncio.timeout(self._seconds), self._database.connection() as connection:
+            return await _fetch(connection, statements)
 
 
-async def _fetch(connection: Any, statements: Sequence[Statement]) -> dict[int, Records]:
-    """By their places. A basis counts at the time of the last one who asked: all of them are still waiting for the answer."""
+async def _fetch(connection: Any, statements: Sequence[Statement]) -> list[Records]:
+    """Of each, at the time of the last one who asked."""
     last = statements[-1]
     if len(statements) == 1:
-        return {0: await connection.fetch(last.sql, *last.values)}
+        return [await connection.fetch(last.sql, *last.values)]
     sql, own, shared = _joined(last.sql, last.shared)
     kinds = _kinds(last.sql)
     columns = [[_sent(s.values[n - 1], kinds[n]) for s in statements] for n in own]
-    found: dict[int, list[Any]] = defaultdict(list)
+    found: list[list[Any]] = [[] for _ in statements]
     for record in await connection.fetch(sql, *columns, *(last.values[n - 1] for n in shared)):
         found[record["place"] - 1].append(record)
-    return dict(found)
+    return [*found]
 
 
 def _sent(value: Any, kind: str) -> Any:

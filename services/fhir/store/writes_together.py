@@ -1,19 +1,17 @@
 """Writes that meet leave together, as reads and audit rows do: one statement, one flush to disk for many commits (docs/adr/0023).
 
-While one statement is under way, further plain writes of the same type by the same caller gather. Each is still a commit of its own: a
-statement that could not write all of them is told to each as "not written", and each then goes its own way through store/write.py.
+Plain writes of the same type by the same caller gather. Each is still a commit of its own: a statement
+that could not write all of them is told to each as "not written", and each then goes its own way through store/write.py.
 """
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from services.fhir.access.access import Access
 from services.fhir.store.at_once import is_plain, write_at_once
+from services.fhir.store.gathering import Gathering
 from services.fhir.store.rows import AuditRow, Write
-from services.fhir.store.together import ANY_TIME
+from services.fhir.store.together import whenever
 from services.fhir.store.versions import is_insert
 from services.kit.database import Database, DatabaseUnavailable
 
@@ -21,11 +19,10 @@ MOST: Final = 64
 LONGEST: Final = 64 * 1024  # a larger body goes alone: nobody waits for it
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Asked(NamedTuple):
     write: Write
     audit: AuditRow
     access: Access
-    written: "asyncio.Future[bool]"
 
 
 _Kind = tuple[str, bool, Access]
@@ -47,54 +44,23 @@ class WritesTogether:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: dict[_Kind, list[_Asked]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Of several versions of one resource the first leaves.
+        self._gathering: Gathering[_Kind, _Asked, bool] = Gathering(self._answer, MOST, lambda asked: asked.write.id)
 
     async def write(self, write: Write, audit: AuditRow, access: Access) -> bool:
         """True when it is durable, False when it is not written and has to go alone; `DatabaseUnavailable` when nobody knows."""
-        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        kind = write.type, is_insert(write), msgspec.structs.replace(access, at=ANY_TIME)
-        asked = _Asked(write, audit, access, written)
-        if (gathering := self._asked.get(kind)) is not None:
-            gathering.append(asked)
-        else:
-            self._asked[kind] = [asked]
-            task = asyncio.create_task(self._run(kind))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await written
+        kind = write.type, is_insert(write), whenever(access)
+        return await self._gathering.ask(kind, _Asked(write, audit, access))
 
-    async def _run(self, kind: _Kind) -> None:
-        """Until nobody of this kind waits any more."""
-        while self._asked[kind]:
-            asked, self._asked[kind] = _parted(self._asked[kind])
-            await self._write(asked)
-        del self._asked[kind]
-
-    async def _write(self, asked: Sequence[_Asked]) -> None:
-        """A basis counts at the time of the last one who asked: all of them are still waiting for the answer."""
+    async def _answer(self, _kind: _Kind, asked: Sequence[_Asked]) -> list[bool]:
+        """In the order of their ids, so that two statements lock rows in the same order."""
+        writes = sorted((each.write for each in asked), key=lambda write: write.id)
+        audit = [each.audit for each in asked]
         try:
             async with self._database.connection() as connection:
-                done = await _written(connection, asked)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must learn of it
-            is_known = isinstance(error, Exception) and not isinstance(error, DatabaseUnavailable)
-            for each in asked:
-                if not each.written.done():
-                    each.written.set_result(False) if is_known else each.written.set_exception(error)
-        else:
-            for each in asked:
-                if not each.written.done():  # a request that was cancelled meanwhile waits no more
-                    each.written.set_result(each.write.id in done)
-
-
-async def _written(connection: Any, asked: Sequence[_Asked]) -> set[str]:
-    writes = sorted(
-        (each.write for each in asked), key=lambda w: w.id
-    )  # so that two statements lock rows in the same order
-    return await write_at_once(connection, writes, [each.audit for each in asked], asked[-1].access, by_row=True)
-
-
-def _parted(waiting: list[_Asked]) -> tuple[list[_Asked], list[_Asked]]:
-    """Who leaves now and who stays: of several versions of one resource the first leaves."""
-    leaving = {each.write.id: each for each in reversed(waiting[:MOST])}
-    return [*leaving.values()][::-1], [each for each in waiting if leaving.get(each.write.id) is not each]
+                done = await write_at_once(connection, writes, audit, asked[-1].access, by_row=True)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - each meets it again alone, where the fault is named
+            return [False] * len(asked)
+        return [each.write.id in done for each in asked]
