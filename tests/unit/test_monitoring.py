@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.care.definition_files import DefinitionError
 from services.care.monitoring.evaluate import Unusable, evaluate
-from services.care.monitoring.load import NOON, RuleError, load_rules, read_rule, readings_of
+from services.care.monitoring.load import NOON, load_rules, read_rule, readings_of
 from services.care.monitoring.readings import readings_in
 from services.care.monitoring.rule import Golden, Reading, Rule
 from tests.builders import LOINC, UCUM, coded, observation
@@ -162,7 +163,7 @@ def test_a_file_that_is_no_rule_is_refused_with_the_reason(
     at[path[-1]] = to
     file = tmp_path / f"{name}.json"
     file.write_text(json.dumps(rule), encoding="utf-8")
-    with pytest.raises(RuleError) as error:
+    with pytest.raises(DefinitionError) as error:
         read_rule(file)
     assert str(error.value).startswith(f"{name}.json: ")
     assert says in str(error.value)

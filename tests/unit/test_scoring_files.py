@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.care.scoring.load import InstrumentError, load_instruments, read_instrument
+from services.care.definition_files import DefinitionError
+from services.care.scoring.load import load_instruments, read_instrument
 from services.care.scoring.score import score
 
 Json = dict[str, Any]
@@ -54,7 +55,7 @@ def changed(tmp_path: Path, name: str, *path: str | int, to: Any) -> Path:
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, path: tuple[str | int, ...], to: Any, says: str) -> None:
-    with pytest.raises(InstrumentError) as error:
+    with pytest.raises(DefinitionError) as error:
         read_instrument(changed(tmp_path, "self-care", *path, to=to))
     assert str(error.value).startswith("self-care.json: ")
     assert says in str(error.value)
@@ -77,14 +78,14 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, path: tuple[str | 
 def test_a_name_that_leads_nowhere_is_said(
     tmp_path: Path, name: str, path: tuple[str | int, ...], to: Any, says: str
 ) -> None:
-    with pytest.raises(InstrumentError, match=r"\.json: ") as error:
+    with pytest.raises(DefinitionError, match=r"\.json: ") as error:
         read_instrument(changed(tmp_path, name, *path, to=to))
     assert says in str(error.value)
 
 
 def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InstrumentError, match=r"^broken\.json: "):
+    with pytest.raises(DefinitionError, match=r"^broken\.json: "):
         load_instruments(tmp_path)
 
 

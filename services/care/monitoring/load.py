@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from services.care.definition_files import check, decoded, definition_files
 from services.care.monitoring.evaluate import evaluate, measures_of
 from services.care.monitoring.rule import Bound, Golden, Reading, Rule, Trend
 from services.care.scoring.results import codes_of
@@ -19,37 +17,15 @@ NOON: Final = datetime(2024, 5, 1, 12, tzinfo=UTC)
 """The now of golden vectors."""
 
 
-class RuleError(ValueError):
-    """A file that is no rule; the message names the file and what to mend."""
-
-
 @cache
 def load_rules(folder: Path | None = None) -> Mapping[str, Rule]:
     """Every rule by its code; those of a folder of one's own come before the shipped ones."""
-    folders: list[Traversable] = [
-        files("services.care.monitoring").joinpath("definitions"),
-        *([folder] if folder else []),
-    ]
-    found = {}
-    for each in folders:
-        for file in sorted(each.iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".json"):
-                rule = read_rule(file)
-                found[rule.code] = rule
-    return found
+    return {rule.code: rule for rule in map(read_rule, definition_files("services.care.monitoring", folder))}
 
 
 def read_rule(file: Traversable) -> Rule:
-    try:
-        rule: Rule = msgspec.json.decode(file.read_bytes(), type=Rule)
-    except msgspec.DecodeError as error:
-        raise RuleError(f"{file.name}: {error}") from error
-    wrong = [
-        *_problems(rule),
-        *([] if file.name == f"{rule.code}.json" else [f"the file must be called {rule.code}.json"]),
-    ]
-    if wrong:
-        raise RuleError(f"{file.name}: " + "; ".join(wrong))
+    rule: Rule = decoded(file, Rule)
+    check(file, rule.code, _problems(rule))
     return rule
 
 
