@@ -67,6 +67,11 @@ def service(database: Database, base: str) -> Service:
     return made.seen_by(CALLER)
 
 
+def decided(intent: Intent, made: Service) -> Write:
+    """What is governed, past its business: neither the floor nor what is made up for a measurement has rules."""
+    return version(msgspec.structs.replace(draft_create(intent, made), is_decided=True), made)
+
+
 def access(at: datetime) -> Access:
     return access_of(CALLER, at)
 
@@ -110,11 +115,7 @@ class Prepared:
         self.bundle = lru_cache(BODIES)(self._bundle)
 
     def _one(self, resource_type: str, body: bytes) -> Write:
-        return self._version(Intent("POST", resource_type, body=body))
-
-    def _version(self, intent: Intent) -> Write:
-        drafted = draft_create(intent, self._service)
-        return version(msgspec.structs.replace(drafted, is_decided=True), self._service)  # the floor has no rules
+        return decided(Intent("POST", resource_type, body=body), self._service)
 
     def _bundle(self, body: bytes) -> tuple[Write, ...]:
         entries = json.loads(body)["entry"]
@@ -127,12 +128,11 @@ class Prepared:
             url = entry["fullUrl"]
             text = text.replace(f'"{url}"', f'"{entry["resource"]["resourceType"]}/{ids[url]}"')
         linked = json.loads(text)["entry"]
-        return tuple(
-            self._version(
-                Intent("POST", r["resourceType"], ids[e["fullUrl"]], json.dumps(r, ensure_ascii=False).encode())
-            )
-            for e, r in zip(entries, (each["resource"] for each in linked), strict=True)
+        resources = [(ids[e["fullUrl"]], each["resource"]) for e, each in zip(entries, linked, strict=True)]
+        intents = (
+            Intent("POST", r["resourceType"], i, json.dumps(r, ensure_ascii=False).encode()) for i, r in resources
         )
+        return tuple(decided(intent, self._service) for intent in intents)
 
 
 def afresh(write: Write, now: datetime, patients: Mapping[str, str], body: bytes | None = None) -> Write:

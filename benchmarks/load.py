@@ -18,9 +18,7 @@ import msgspec
 
 from benchmarks import known
 from services.fhir.access.access import SYSTEM
-from services.fhir.interactions.draft import draft_create
 from services.fhir.interactions.intent import Intent
-from services.fhir.interactions.version import version
 from services.fhir.store import write
 from services.fhir.store.rows import Write
 from services.fhir.store.shards import new_id, shard_of
@@ -75,7 +73,7 @@ class Loader:
 
     def _patient(self, number: int) -> Write:
         body = json.dumps(self._script.patient(number)).encode()
-        return self._version(Intent("POST", "Patient", self.ids[number], body))
+        return known.decided(Intent("POST", "Patient", self.ids[number], body), self._service)
 
     def _observations(self, number: int, now: datetime) -> list[Write]:
         return [_of(each, self.ids[number], now) for each in self._pattern(number % PATTERNS)]
@@ -83,12 +81,10 @@ class Loader:
     def _prepared_observations(self, pattern: int) -> list[Write]:
         """Of a patient that stands for others."""
         bodies = (self._script.obs_for(pattern, k, f"Patient/{known.ID}") for k in range(OBSERVATIONS))
-        return [self._version(Intent("POST", "Observation", body=json.dumps(body).encode())) for body in bodies]
-
-    def _version(self, intent: Intent) -> Write:
-        drafted = draft_create(intent, self._service)
-        # What is made up here breaks no rule of its owner.
-        return version(msgspec.structs.replace(drafted, is_decided=True), self._service)
+        return [
+            known.decided(Intent("POST", "Observation", body=json.dumps(body).encode()), self._service)
+            for body in bodies
+        ]
 
 
 def _of(prepared: Write, patient: str, now: datetime) -> Write:
