@@ -10,7 +10,7 @@ from services.care.assessments.grading import Instruments, grade, instrument_of,
 from services.care.assessments.signing import missing_signatures
 from services.care.scoring.instrument import Instrument, Raised, Rule
 from services.care.scoring.score import Graded
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import Inputs, invalid, parameters, read_inputs
 from services.fhir.operations.operation import Handler
 from services.fhir.outcomes import unprocessable
@@ -53,11 +53,8 @@ async def _stored(request: FhirRequest, service: Service) -> Json:
     stored = await service.stores.read(request.type, request.id)
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("score", status, of=stored))
-    if stored is None:
-        raise unknown(request.type)
-    if stored.body is None:
-        raise deleted(stored)
-    found: Json = jiter.from_json(stored.body.encode(), float_mode="decimal")
+    stored = present(stored, request.type)
+    found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
     return found
 
 

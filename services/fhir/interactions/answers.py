@@ -24,6 +24,15 @@ def deleted(stored: Stored) -> FhirError:
     return gone(f"This {stored.type} was deleted", headers={"ETag": stored.etag})
 
 
+def present(stored: Stored | None, resource_type: str) -> Stored:
+    """What there is to work on: 404 for what is not there, 410 for what was deleted."""
+    if stored is None:
+        raise unknown(resource_type)
+    if stored.is_deleted:
+        raise deleted(stored)
+    return stored
+
+
 def version_headers(stored: Stored) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"etag", stored.etag.encode()), (b"last-modified", http_date(stored.updated).encode()), _ASK_AGAIN)
 

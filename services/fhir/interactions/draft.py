@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from services.fhir.headers import etags
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import bad_request, conflict, precondition_failed, precondition_required, unprocessable
 from services.fhir.patch import apply_patch
@@ -105,11 +105,8 @@ async def _patch(intent: Intent, store: Store, service: Service) -> Draft:
     service.check(intent.type, "patch")
     current = await store.to_write(intent.type, intent.id)
     check_preconditions(intent, current, service)
-    if current is None:
-        raise unknown(intent.type)
-    if current.body is None:
-        raise deleted(current)
-    body = apply_patch(current.body.encode(), intent.patch, intent.body)
+    current = present(current, intent.type)
+    body = apply_patch((current.body or "").encode(), intent.patch, intent.body)
     resource = parse(body, intent.type)
     _check_id(resource, intent)
     validate(resource)

@@ -2,7 +2,7 @@
 
 import re
 
-from services.fhir.interactions.answers import deleted, of_stored, unknown
+from services.fhir.interactions.answers import of_stored, present
 from services.fhir.interactions.read import seen
 from services.fhir.outcomes import not_found
 from services.fhir.request import Answer, FhirRequest
@@ -19,8 +19,5 @@ async def vread(request: FhirRequest, service: Service) -> Answer:
     stored = await service.stores.reading(lambda store: store.vread(request.type, request.id, number))
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("vread", status, of=stored))
-    if stored is None:
-        raise unknown(request.type)
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(stored, request.type)
     return of_stored(seen(request, stored))

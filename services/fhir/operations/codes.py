@@ -8,7 +8,7 @@ from typing import Any
 import jiter
 import msgspec
 
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import Inputs, Json, invalid
 from services.fhir.outcomes import bad_request
 from services.fhir.request import FhirRequest
@@ -77,11 +77,7 @@ async def subject(
 
 
 async def _instance(kind: Kind, request: FhirRequest, service: Service) -> Json:
-    stored = await service.stores.reading(lambda store: store.read(kind, request.id))
-    if stored is None:
-        raise unknown(kind)
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(await service.stores.reading(lambda store: store.read(kind, request.id)), kind)
     body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
     return body
 

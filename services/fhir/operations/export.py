@@ -10,7 +10,7 @@ from services.fhir.bulk.filters import parse_filters
 from services.fhir.bulk.job import Export
 from services.fhir.bulk.kick_off import kick_off
 from services.fhir.compartment import patient_types
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.interactions.may_search import check_may_search
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import forbidden
@@ -129,11 +129,7 @@ def _patients(inputs: Inputs, service: Service) -> tuple[str, ...] | None:
 async def _group(
     request: FhirRequest, since: datetime | None, service: Service
 ) -> tuple[tuple[str, ...], frozenset[str] | None]:
-    stored = await service.stores.reading(lambda store: store.read("Group", request.id))
-    if stored is None:
-        raise unknown("Group")
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(await service.stores.reading(lambda store: store.read("Group", request.id)), "Group")
     if since is None:
         return _patients_of(stored, service), None
     query = HistoryQuery(("Group",), request.id, 1, at=(since, since))

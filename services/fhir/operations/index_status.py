@@ -1,6 +1,6 @@
 """How far the index of a SearchParameter is: `SearchParameter/[id]/$index-status` (docs/adr/0022)."""
 
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import Json, parameters, read_inputs
 from services.fhir.outcomes import FhirError
 from services.fhir.request import Answer, FhirRequest
@@ -15,10 +15,7 @@ async def index_status(request: FhirRequest, service: Service) -> Answer:
     read_inputs(request).check_known(())
     stored = await service.stores.reading(lambda store: store.read(request.type, request.id))
     await service.stores.audit_log.record(request.audit("index-status", 200 if stored else 404, of=stored))
-    if stored is None:
-        raise unknown(request.type)
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(stored, request.type)
     try:
         wanted = served(parsed(stored.body or "{}"))
     except FhirError as error:

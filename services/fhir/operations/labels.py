@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.interactions.commit import Finish, Written, carry_out
 from services.fhir.interactions.draft import check_preconditions
 from services.fhir.interactions.intent import Intent
@@ -46,11 +46,7 @@ async def relabel(
     given = _given(request)
 
     async def plan(store: Store) -> tuple[Prepared, Finish[Answer]]:
-        current = await store.read(request.type, request.id)
-        if current is None:
-            raise unknown(request.type)
-        if current.is_deleted:
-            raise deleted(current)
+        current = present(await store.read(request.type, request.id), request.type)
         check_preconditions(_intent(request, current, b""), current, service)
         body = _with_labels(current, given, change)
 

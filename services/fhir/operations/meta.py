@@ -1,6 +1,6 @@
 """$meta of one resource, of a type and of the whole server: http://hl7.org/fhir/R4/resource-operation-meta.html"""
 
-from services.fhir.interactions.answers import deleted, unknown, version_headers
+from services.fhir.interactions.answers import present, version_headers
 from services.fhir.operations.inputs import Json, parameters, read_inputs
 from services.fhir.operations.labels import meta_of
 from services.fhir.request import Answer, FhirRequest
@@ -18,10 +18,7 @@ async def _of_instance(request: FhirRequest, service: Service) -> Answer:
     stored = await service.stores.reading(lambda store: store.read(request.type, request.id))
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("meta", status, of=stored))
-    if stored is None:
-        raise unknown(request.type)
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(stored, request.type)
     answer = parameters({"name": "return", "valueMeta": meta_of(stored)})
     return Answer(200, answer.body, version_headers(stored))
 

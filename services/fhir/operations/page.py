@@ -3,7 +3,7 @@
 import jiter
 
 from services.fhir.access.grants import patient_in
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import read_inputs
 from services.fhir.outcomes import unprocessable
 from services.fhir.pages.answer import page as drawn
@@ -18,11 +18,7 @@ async def page(request: FhirRequest, service: Service) -> Answer:
     """Whoever may read the Bundle may read its page."""
     kind = wanted(request)
     read_inputs(request).check_known(())
-    stored = await service.stores.read("Bundle", request.id)
-    if stored is None:
-        raise unknown("Bundle")
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(await service.stores.read("Bundle", request.id), "Bundle")
     document = Document(jiter.from_json((stored.body or "").encode(), float_mode="decimal"), service.zone)
     if not document.composition:
         raise unprocessable(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.interactions.commit import Finish, Written, carry_out
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.prepare import Prepared, prepare
@@ -25,12 +25,8 @@ async def rotate_secret(request: FhirRequest, service: Service) -> Answer:
     secret = secrets.token_urlsafe(_BYTES)
 
     async def plan(store: Store) -> tuple[Prepared, Finish[None]]:
-        current = await store.to_write("Subscription", request.id)
-        if current is None:
-            raise unknown("Subscription")
-        if current.body is None:
-            raise deleted(current)
-        body = current.body.encode()
+        current = present(await store.to_write("Subscription", request.id), "Subscription")
+        body = (current.body or "").encode()
         channel = with_secret(_decode(body)["channel"], secret)
         intent = Intent("PUT", "Subscription", request.id, with_channel(body, channel), request.if_match)
         return await prepare({0: intent}, store, service), finish

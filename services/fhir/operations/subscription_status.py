@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.bundle import bundle
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import Inputs, read_inputs
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.query import Match, SearchQuery, TokenValue
@@ -41,12 +41,7 @@ async def subscription_status(request: FhirRequest, service: Service) -> Answer:
 
 async def subscription(request: FhirRequest, service: Service) -> Stored:
     """The Subscription that the request is about, as far as the caller may see it."""
-    stored = await service.stores.read("Subscription", request.id)
-    if stored is None:
-        raise unknown("Subscription")
-    if stored.is_deleted:
-        raise deleted(stored)
-    return stored
+    return present(await service.stores.read("Subscription", request.id), "Subscription")
 
 
 def stands(stored: Stored, known: Subscriber | None) -> Status:

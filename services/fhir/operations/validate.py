@@ -4,7 +4,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.prepare import prepare
 from services.fhir.operations.inputs import Inputs, Json, invalid
@@ -103,12 +103,7 @@ async def _stored(request: FhirRequest, service: Service) -> Stored:
     """What is stored is examined for those who may read it."""
     if not permissions(request.caller.scopes).allow(request.type, READ):
         raise forbidden(f"The token's scopes do not cover {request.type}.r", text="令牌权限不足")
-    stored = await service.stores.reading(lambda store: store.read(request.type, request.id))
-    if stored is None:
-        raise unknown(request.type)
-    if stored.is_deleted:
-        raise deleted(stored)
-    return stored
+    return present(await service.stores.reading(lambda store: store.read(request.type, request.id)), request.type)
 
 
 async def _refusals(mode: Mode | None, resource: Json, request: FhirRequest, service: Service) -> tuple[Issue, ...]:

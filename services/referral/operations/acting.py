@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import jiter
 import msgspec
 
-from services.fhir.interactions.answers import deleted, location, unknown, version_headers
+from services.fhir.interactions.answers import location, present, version_headers
 from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import Intent
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
@@ -111,11 +111,7 @@ async def perform(
 
 async def current(task_id: str, service: Service) -> tuple[Stored, Json]:
     """The Task as its caller may read it."""
-    stored = await service.stores.read("Task", task_id)
-    if stored is None:
-        raise unknown("Task")
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(await service.stores.read("Task", task_id), "Task")
     return stored, opened(stored)
 
 

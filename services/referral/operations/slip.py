@@ -3,7 +3,7 @@
 import jiter
 
 from services.fhir.access.grants import patient_in
-from services.fhir.interactions.answers import deleted, unknown
+from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import read_inputs
 from services.fhir.pages.answer import page, wanted
 from services.fhir.request import Answer, FhirRequest
@@ -16,11 +16,7 @@ async def slip(request: FhirRequest, service: Service) -> Answer:
     """It holds what the caller may read now, and is remembered as a look at the patient, who is named on it."""
     kind = wanted(request)
     read_inputs(request).check_known(())
-    stored = await service.stores.read("Task", request.id)
-    if stored is None:
-        raise unknown("Task")
-    if stored.is_deleted:
-        raise deleted(stored)
+    stored = present(await service.stores.read("Task", request.id), "Task")
     task = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
     found = await papers(task, request, service)
     url = f"{service.base}/Task/{request.id}"
