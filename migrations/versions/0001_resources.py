@@ -1,6 +1,6 @@
 """One table per resource type, and those that all types share (docs/adr/0003, docs/adr/0005).
 
-Frozen: what `services/fhir/store/tables.py` said when this revision was made. A test compares the migrated database with today's tables.
+Frozen: what `services/fhir/store/tables` said when this revision was made. A test compares the migrated database with today's tables.
 """
 
 from alembic import op

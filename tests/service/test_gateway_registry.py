@@ -3,17 +3,13 @@
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jose.utils import base64_to_long, long_to_base64
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from gateway.backend_client import TokenError, fetch_token
 from gateway.keys import KeyPair, KeyRefusedError, accept_jwks, generate_key_pair, thumbprint
 from gateway.registry import RegistrationError
-from gateway.registry.tables import metadata
 from gateway.settings import GatewaySettings
 from services.fhir.scopes import ScopeError
 from tests.front import BASE, KEY, Front
@@ -140,19 +136,6 @@ async def test_a_client_needs_only_the_fhir_base_to_get_its_token(front: Front, 
     assert answer.status_code == 200
     with pytest.raises(TokenError, match="invalid_client"):
         await fetch_token(front.http, BASE, "nobody", keys.kid, keys.private_key, "system/*.cruds", now)
-
-
-async def test_the_migration_makes_the_tables_that_the_code_knows(front: Front) -> None:
-    def differences(connection: Connection) -> list[Any]:
-        options = {"include_schemas": True, "compare_type": True, "include_name": _is_ours}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
-
-    async with front.database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-
-
-def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
-    return kind != "schema" or name == "gateway"
 
 
 @pytest.mark.parametrize(
