@@ -1,6 +1,5 @@
 """Does what is due by itself: whoever takes up a timer writes its effect, which uses the timer up (docs/adr/0027)."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +15,7 @@ from services.fhir.store import timers
 from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
 from services.fhir.store.terms import Fired, Terms, joined
+from services.kit.background import keep_at
 from services.kit.caller import Caller
 from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
@@ -38,16 +38,7 @@ class Clockwork:
         self._on_timer = on_timer
 
     async def forever(self) -> None:
-        while True:
-            try:
-                has_worked = await self.work()
-            except (DatabaseUnavailable, PeerUnavailable):
-                has_worked = False
-            except Exception as error:  # noqa: BLE001 - the timers stay, and are taken up again
-                log_failure("timer.failed", error, service=self._service.name)
-                has_worked = False
-            if not has_worked:
-                await asyncio.sleep(POLL_SECONDS)
+        await keep_at(self.work, POLL_SECONDS, "timer.failed", service=self._service.name)
 
     async def work(self) -> bool:
         """Take up some of what is due and do it; whether there was any. What fails is left for later and stops no other."""

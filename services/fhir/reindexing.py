@@ -15,9 +15,9 @@ from services.fhir.search.index import index
 from services.fhir.search.registry import Learnt, learn
 from services.fhir.service import Service
 from services.fhir.store import reindex
+from services.kit.background import keep_at
 from services.kit.clock import Clock
-from services.kit.database import Database, DatabaseUnavailable
-from services.kit.logging import log_failure
+from services.kit.database import Database
 
 FRESH_SECONDS: Final = 2
 SETTLE: Final = timedelta(seconds=10)
@@ -94,15 +94,7 @@ class Reindexer:
         self._learner = learner
 
     async def forever(self) -> None:
-        while True:
-            try:
-                has_worked = await self.work()
-            except DatabaseUnavailable:
-                has_worked = False
-            except Exception as error:  # noqa: BLE001 - the batch was undone; it is tried again
-                log_failure("reindex.failed", error, service=self._service.name)
-                has_worked = False
-            await asyncio.sleep(0 if has_worked else POLL_SECONDS)
+        await keep_at(self.work, POLL_SECONDS, "reindex.failed", service=self._service.name)
 
     async def work(self) -> bool:
         """Index one batch if there is one; whether there was one."""

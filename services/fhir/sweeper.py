@@ -1,12 +1,12 @@
 """Forgets what has had its time: answers under Idempotency-Keys, places whose holders let them expire (docs/adr/0026, docs/adr/0035)."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
 from services.fhir.store import holds, idempotency
+from services.kit.background import keep_at
 from services.kit.clock import Clock
-from services.kit.database import Database, DatabaseUnavailable
+from services.kit.database import Database
 
 PAUSE_SECONDS: Final = 600.0
 _EXPIRED: Final = timedelta(days=1)
@@ -21,12 +21,7 @@ class Sweeper:
         self._keep = keep
 
     async def forever(self) -> None:
-        while True:
-            await asyncio.sleep(PAUSE_SECONDS)
-            try:
-                await self.sweep()
-            except DatabaseUnavailable:
-                continue
+        await keep_at(self.sweep, PAUSE_SECONDS, "sweep.failed")
 
     async def sweep(self) -> None:
         now = self._clock.now()

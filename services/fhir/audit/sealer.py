@@ -1,13 +1,13 @@
 """Chains the audit rows within a second, off the hot path; any number of processes may try, one block comes of it (docs/adr/0016)."""
 
-import asyncio
 from typing import Final
 
 from services.fhir.audit.chain import Block, Sealing, block_of
 from services.fhir.store import audit_chain
+from services.kit.background import keep_at
 from services.kit.clock import Clock
-from services.kit.database import Database, DatabaseUnavailable
-from services.kit.logging import log, log_failure
+from services.kit.database import Database
+from services.kit.logging import log
 
 PAUSE_SECONDS: Final = 0.5
 TELL_SECONDS: Final = 60.0
@@ -23,18 +23,14 @@ class Sealer:
         self._told = 0.0
 
     async def forever(self) -> None:
-        while True:
-            sealed = None
-            try:
-                sealed = await self.seal()
-            except DatabaseUnavailable:
-                pass
-            except Exception as error:  # noqa: BLE001 - the chain waits, and goes on when it can
-                log_failure("audit.unsealed", error)
-            if sealed is not None:
-                self._tell(sealed)
-            if sealed is None or len(sealed.events) < audit_chain.MOST:
-                await asyncio.sleep(PAUSE_SECONDS)
+        await keep_at(self._work, PAUSE_SECONDS, "audit.unsealed")
+
+    async def _work(self) -> bool:
+        """Whether more may wait than one block holds."""
+        sealed = await self.seal()
+        if sealed is not None:
+            self._tell(sealed)
+        return sealed is not None and len(sealed.events) >= audit_chain.MOST
 
     async def seal(self) -> Block | None:
         """One block of what waits; None where nothing waits or another process is at it."""

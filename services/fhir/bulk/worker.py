@@ -13,6 +13,7 @@ from services.fhir.bulk.job import Job
 from services.fhir.outcomes import FhirError, Issue
 from services.fhir.service import Service
 from services.fhir.store import jobs
+from services.kit.background import keep_at
 from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.logging import log, log_failure
@@ -37,13 +38,7 @@ class Worker:
 
     async def forever(self) -> None:
         """Until it is cancelled; a job in hand is then given back."""
-        while True:
-            try:
-                has_worked = await self.work()
-            except DatabaseUnavailable:
-                has_worked = False
-            if not has_worked:
-                await asyncio.sleep(POLL_SECONDS)
+        await keep_at(self.work, POLL_SECONDS, "job.unclaimed", service=self._service.name)
 
     async def work(self) -> bool:
         """Do one job if there is one, from wherever it stands; whether there was one."""
