@@ -83,13 +83,14 @@ async def write_inside(
 ) -> None:
     """The same inside a transaction that the caller holds open."""
     try:
-        await grants.check_references(connection, writes, access)
         await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
         await _agree(connection, terms, writes, access)
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         statements = _statements(writes)
         for statement in statements:
             await _run(connection, statement, audit if statement is statements[-1] else ())
+        # After the versions: who came too late hears that, and not that the commit before took the patient out of reach.
+        await grants.check_references(connection, writes, access)
         await grants.write_access(connection, writes, access)
         await _set_timers(connection, terms)
         await subscribers.write(connection, writes)
