@@ -13,6 +13,7 @@ from services.referral.operations import OPERATIONS
 from services.referral.resources import SERVED
 from services.referral.rules import OPENINGS
 from tests.house import in_one_process
+from tests.subscriptions import settings
 
 
 def _ungoverned(settings: Any, **given: Any) -> FastAPI:
@@ -22,5 +23,5 @@ def _ungoverned(settings: Any, **given: Any) -> FastAPI:
 
 @pytest.fixture(scope="session")
 async def house(database_url: str) -> AsyncIterator[Peers]:
-    async with in_one_process(database_url, referral=_ungoverned) as peers:
+    async with in_one_process(database_url, settings(database_url), referral=_ungoverned) as peers:
         yield peers

@@ -5,10 +5,13 @@ from random import Random
 from typing import Any
 
 from services.fhir.access.consent import CATEGORIES
+from services.fhir.subscriptions.notifier import Notifier
 from services.referral.codes import TASK_CODE, concept
 from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response
+from tests.leak.listeners import Listeners
 from tests.leak.model import Denial, Grant, Model, Thing, Who
+from tests.receiver import Receiver
 
 Json = dict[str, Any]
 
@@ -27,11 +30,12 @@ PACKAGE, RECORD = ("requested", "received"), ("accepted", "in-progress", "comple
 class World:
     """Institutions, elders and what is written of them."""
 
-    def __init__(self, fhir: Fhir, random: Random, name: str) -> None:
+    def __init__(self, fhir: Fhir, random: Random, name: str, notifier: Notifier, receiver: Receiver) -> None:
         self.fhir = fhir
         self.random = random
         self.model = Model()
         self.name = name
+        self.listeners = Listeners(self.model, random, notifier, receiver)
         self.institutions = [f"{name}-{n}" for n in range(4)]
         self.patients: list[str] = []
         self.proxies: list[str] = []
@@ -77,6 +81,7 @@ class World:
             who = Who(organization, "TREAT")
             await self.put(who, {"resourceType": "Organization", "id": organization, "name": organization}, ())
             await self.admit(who)
+        await self.subscribe()
         acts = (
             self.observe, self.observe, self.observe, self.visit, self.visit, self.refer, self.refer, self.agree, self.deny,
             self.withdraw, self.meet, self.attest, self.group, self.move_on, self.relabel, self.delete, self.supervise,
@@ -84,6 +89,24 @@ class World:
         )  # fmt: skip
         for _ in range(steps):
             await self.random.choice(acts)()
+            if self.random.random() < 0.05:
+                await self.listeners.settle()
+        await self.listeners.settle()
+        self.listeners.forget()
+
+    async def subscribe(self) -> None:
+        """Each lets itself be told of some types; a Subscription is its institution's alone."""
+        written = []
+        for organization in self.institutions:
+            purpose, body = self.listeners.asked()
+            who = Who(organization, purpose)
+            if thing := await self.write(who, body, ()):
+                written.append((who, thing))
+        await self.listeners.begin(written)
+        for who, thing in written:  # the platform has made it active
+            thing.past.append(thing.body)
+            thing.body = (await self.caller(who).get(f"/{thing.name}")).json()
+            assert thing.body["status"] == "active", thing
 
     # ---- what institutions do ------------------------------------------------------------------------------------------------
 
