@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.builders import encounter, observation, organization, patient
@@ -116,3 +117,23 @@ async def test_a_transaction_names_the_entry_whose_patient_is_out_of_reach(home:
     ]
     sent = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     assert_outcome(await hospital.post("/", sent), 422, "not-found", "Bundle.entry[1].resource.subject")
+
+
+async def test_a_version_that_opens_nothing_new_leaves_the_bases_alone(home: Fhir, database_url: str) -> None:
+    """They go on from when they began: a version is no reason to write them again."""
+    stay = await home.created(encounter(await elder(home), serviceProvider=institution(home)))
+
+    async def bases() -> list[Any]:
+        connection = await asyncpg.connect(database_url)
+        try:
+            sql = "SELECT xmin::text, begins, ends FROM fhir.access_grant WHERE source = $1"
+            return [tuple(row) for row in await connection.fetch(sql, f"Encounter/{stay['id']}")]
+        finally:
+            await connection.close()
+
+    before = await bases()
+    assert len(before) == 1
+    assert (await home.put(f"/Encounter/{stay['id']}", stay | {"priority": {"text": "急"}})).status_code == 200
+    assert await bases() == before
+    assert (await home.put(f"/Encounter/{stay['id']}", stay | {"status": "finished"})).status_code == 200
+    assert [ends for _, _, ends in await bases()] < [ends for _, _, ends in before]

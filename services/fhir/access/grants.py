@@ -123,7 +123,7 @@ def settled(
         if is_founder(opening.patient) or (
             opening.is_answered and opening.organization == moment.organization and _is_live(same, moment.at)
         ):
-            counted.append(_ending(opening, earlier))
+            counted.append(_going_on(opening, earlier, moment.at))
         elif earlier is not None and earlier.is_live(moment.at):
             counted.append(_within(opening, earlier))
     return counted
@@ -133,10 +133,13 @@ def _is_live(grants: Sequence[Opening], at: datetime) -> bool:
     return any(g.is_live(at) for g in grants)
 
 
-def _ending(opening: Opening, earlier: Opening | None) -> Opening:
-    if earlier is None or earlier.ends is None or opening.ends is None:
+def _going_on(opening: Opening, earlier: Opening | None, at: datetime) -> Opening:
+    """What is open already began when it did; so most versions change no grant at all."""
+    if earlier is None:
         return opening
-    return msgspec.structs.replace(opening, ends=min(opening.ends, earlier.ends))
+    ends = min(opening.ends, earlier.ends) if opening.ends and earlier.ends else opening.ends
+    begins = min(opening.begins, earlier.begins) if earlier.is_live(at) else opening.begins
+    return msgspec.structs.replace(opening, begins=begins, ends=ends)
 
 
 def _within(opening: Opening, earlier: Opening) -> Opening:

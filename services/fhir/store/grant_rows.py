@@ -30,6 +30,8 @@ _COLUMNS: Final = (
     ("overrides", "boolean", "boolean"),
 )
 GRANT: Final = ", ".join(name for name, _, _ in _COLUMNS)
+NO_GRANT: Final = ", ".join(f"NULL::{kind} AS {name}" for name, _, kind in _COLUMNS[1:])
+"""What stands in all columns but the patient's, where a row tells something else."""
 KINDS: Final = tuple(f"{wire}[]" for _, wire, _ in _COLUMNS)
 _VALUES: Final = ", ".join(f"{name}::{kind}" for name, _, kind in _COLUMNS)
 
@@ -44,7 +46,14 @@ def insert_sql(arrays: Iterable[str], only_if: str = "true") -> str:
     )
 
 
-INSERT: Final = insert_sql(f"${n}::{kind}" for n, kind in enumerate(KINDS, 1))
+_KEY: Final = ("patient", "organization", "basis", "source", "shard")
+_SET: Final = ", ".join(f"{name} = excluded.{name}" for name, _, _ in _COLUMNS if name not in _KEY)
+_GIVEN: Final = ", ".join(f"${n}::{kind}" for n, kind in enumerate(KINDS, 1))
+_TAKEN: Final = ", ".join(f"${n}::{kind}" for n, kind in enumerate(KINDS[: len(_KEY)], len(KINDS) + 1))
+# A row is either taken back or written: one statement must not do both.
+_CHANGE: Final = f"""WITH gone AS (DELETE FROM fhir.access_grant WHERE ({", ".join(_KEY)}) IN (SELECT * FROM unnest({_TAKEN})))
+INSERT INTO fhir.access_grant ({GRANT}) SELECT {_VALUES} FROM unnest({_GIVEN}) AS u ({GRANT})
+ON CONFLICT ON CONSTRAINT access_grant_pkey DO UPDATE SET {_SET}"""
 
 
 def rows_of(openings: Iterable[Opening], source: str) -> list[Row]:
@@ -55,6 +64,15 @@ def rows_of(openings: Iterable[Opening], source: str) -> list[Row]:
         )
         for o in openings
     ]  # fmt: skip
+
+
+async def change(connection: Any, before: Iterable[Row], after: Iterable[Row]) -> None:
+    """Make of the grants that were there those that count now: what stays as it is, is not touched."""
+    was, now = ({row[: len(_KEY)]: row for row in reversed([*rows])} for rows in (before, after))
+    gone = [key for key in was if key not in now]
+    given = [row for key, row in now.items() if was.get(key) != row]
+    if gone or given:
+        await connection.execute(_CHANGE, *_columns_of(given, len(KINDS)), *_columns_of(gone, len(_KEY)))
 
 
 def opens_itself(write: Write) -> bool:
@@ -85,6 +103,10 @@ def moment_of(write: Write, access: Access) -> Moment:
 
 def columns_of(rows: Sequence[Row]) -> list[list[Any]]:
     return [[*column] for column in zip(*rows, strict=True)]
+
+
+def _columns_of(rows: Sequence[Row], number: int) -> list[list[Any]]:
+    return columns_of(rows) or [[]] * number
 
 
 def _list(values: tuple[str, ...] | None) -> str | None:

@@ -1,6 +1,5 @@
 """The part of a commit that decides who sees what: references checked, bases and consents written, identities claimed (docs/adr/0011)."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -9,11 +8,10 @@ from services.fhir.access.access import Access
 from services.fhir.access.consent import Denial
 from services.fhir.access.grants import Opening, Opens, settled
 from services.fhir.outcomes import FhirError, conflict, unprocessable
-from services.fhir.store.access import founds, may_refer
-from services.fhir.store.grant_rows import FOREVER, GRANT, INSERT, Row, columns_of, moment_of, rows_of
+from services.fhir.store.grant_rows import FOREVER, Row, change, moment_of, rows_of
 from services.fhir.store.rows import Write
 from services.fhir.store.shards import shard_of
-from services.fhir.store.statement import Sql
+from services.fhir.store.standing import Standing, source_of
 
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _INSERT_RULE: Final = """
@@ -43,20 +41,13 @@ class KnownPerson(WriteRefused):
         self.patient = patient
 
 
-async def check_references(connection: Any, writes: Sequence[Write], access: Access) -> None:
+def check_references(writes: Sequence[Write], standing: Standing, access: Access) -> None:
     """A patient out of reach is refused as an unknown one is: 422 at the element that names it."""
-    made = {w.id for w in writes if w.type == "Patient" and w.body is not None}
-    asked = {patient for w in writes if not w.by_platform for _, patient in w.refers} - made
-    if not asked or access.is_system:
+    if access.is_system:
         return
-    sql = Sql(access)
-    pairs = sorted(asked)
-    ids, shards = sql.bind(pairs, "text[]"), sql.bind([shard_of(p) for p in pairs], "bigint[]")
-    text = f"SELECT p.id FROM unnest({ids}, {shards}) AS p (id, shard) WHERE {may_refer('p.id', 'p.shard', sql)}"
-    known = {record["id"] for record in await connection.fetch(text, *sql.values)} | made
     for write in writes:
         for element, patient in write.refers:
-            if patient not in known and not write.by_platform:
+            if patient not in standing.known and not write.by_platform:
                 raise WriteRefused(_unknown(element), write)
 
 
@@ -69,88 +60,47 @@ def _unknown(element: str) -> FhirError:
     )
 
 
-async def write_access(connection: Any, writes: Sequence[Write], access: Access) -> None:
+async def write_access(connection: Any, writes: Sequence[Write], standing: Standing, access: Access) -> None:
     """To be called inside the transaction that has written the versions."""
     await _claim_identities(connection, [w for w in writes if w.identities is not None])
+    before: list[Row] = []
+    after: list[Row] = []
     for write in writes:
         if write.is_wider:
             await _widen(connection, write)
-    opening = [(w, w.opens) for w in writes if w.opens is not None]
-    if not opening:
-        return
-    new_patients = {w.id for w in writes if w.type == "Patient" and w.version == 1}
-    own = new_patients | await _founded(connection, [each for each in opening if not each[0].by_platform], access)
-    before = await _taken_back(connection, [_source(w) for w, _ in opening])
-    rows: list[Row] = []
-    for write, opens in opening:
-        founded = {o.patient for o in opens.openings} if write.by_platform else own
-        rows += await _replace(connection, write, opens, before[_source(write)], founded, access)
-    if rows:
-        await connection.execute(INSERT, *columns_of(rows))
-
-
-def _source(write: Write) -> str:
-    return f"{write.type}/{write.id}"
-
-
-async def _founded(connection: Any, opening: Sequence[tuple[Write, Opens]], access: Access) -> set[str]:
-    """The patients for whom the writer has a basis already, on which another one can be founded."""
-    patients = sorted({o.patient for _, opens in opening for o in opens.openings})
-    if not patients:
-        return set()
-    if access.is_system:
-        return set(patients)
-    sql = Sql(access)
-    ids, shards = sql.bind(patients, "text[]"), sql.bind([shard_of(p) for p in patients], "bigint[]")
-    text = f"SELECT p.id FROM unnest({ids}, {shards}) AS p (id, shard) WHERE {founds('p.id', 'p.shard', sql)}"
-    return {record["id"] for record in await connection.fetch(text, *sql.values)}
-
-
-async def _taken_back(connection: Any, sources: Sequence[str]) -> dict[str, list[Opening]]:
-    """What these resources have granted goes, to be given anew as far as it counts; their own rows are locked already."""
-    found: dict[str, list[Opening]] = defaultdict(list)
-    sql = f"DELETE FROM fhir.access_grant WHERE source = ANY($1::text[]) RETURNING {GRANT}"
-    for r in await connection.fetch(sql, list(sources)):
-        found[r["source"]].append(
-            Opening(
-                patient=r["patient"],
-                organization=r["organization"],
-                basis=r["basis"],
-                begins=r["begins"],
-                ends=None if r["ends"] >= FOREVER else r["ends"],
-                types=_tuple(r["types"]),
-                purposes=_tuple(r["purposes"]),
-                resources=_tuple(r["resources"]),
-                may_write=r["may_write"],
-                founds=r["founds"],
-                overrides=r["overrides"],
+        if write.opens is not None:
+            granted = standing.granted.get(source_of(write), ())
+            before += rows_of(granted, source_of(write))
+            after += rows_of(
+                await _replaced(connection, write, write.opens, granted, standing, access), source_of(write)
             )
-        )
-    return found
+    await change(connection, before, after)
 
 
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
-
-
-async def _replace(
-    connection: Any, write: Write, opens: Opens, before: Sequence[Opening], founded: set[str], access: Access
-) -> list[Row]:
-    """What counts now is given back, to be written with that of all others."""
-    source = _source(write)
+async def _replaced(
+    connection: Any, write: Write, opens: Opens, before: Sequence[Opening], standing: Standing, access: Access
+) -> list[Opening]:
+    """What counts now; what else the version says of access is written at once."""
     counted = settled(
-        opens.openings, before, is_founder=lambda patient: patient in founded, moment=moment_of(write, access)
+        opens.openings,
+        before,
+        is_founder=lambda patient: write.by_platform or patient in standing.founding,
+        moment=moment_of(write, access),
     )
     if write.type == "Consent":
-        await _replace_rules(connection, source, opens.denials, counted)
+        await _replace_rules(connection, write, opens.denials, counted)
     if write.type == "OrganizationAffiliation":
         await _replace_supervisions(connection, write, opens, access)
-    return rows_of(counted, source)
+    return counted
 
 
-async def _replace_rules(connection: Any, source: str, denials: Sequence[Denial], permitted: Sequence[Opening]) -> None:
+async def _replace_rules(
+    connection: Any, write: Write, denials: Sequence[Denial], permitted: Sequence[Opening]
+) -> None:
     """A new permission lifts what the withdrawal of an earlier one denies to the same organization."""
-    await connection.execute("DELETE FROM fhir.consent_rule WHERE source = $1", source)
+    source = source_of(write)
+    if write.version > 1:
+        await connection.execute("DELETE FROM fhir.consent_rule WHERE source = $1", source)
     for opening in permitted:
         await connection.execute(
             "DELETE FROM fhir.consent_rule WHERE patient = $1 AND shard = $2 AND organization = $3 AND withdrawn",
@@ -178,7 +128,7 @@ def _rule(denial: Denial, source: str, number: int, excepts: int | None) -> tupl
 
 async def _replace_supervisions(connection: Any, write: Write, opens: Opens, access: Access) -> None:
     """Who is supervised says so itself; a lead that says so opens nothing."""
-    source, is_platform = _source(write), access.is_system or write.by_platform
+    source, is_platform = source_of(write), access.is_system or write.by_platform
     await connection.execute("DELETE FROM fhir.supervision WHERE source = $1", source)
     for s in opens.supervisions:
         if is_platform or s.supervised == access.organization:

@@ -203,8 +203,7 @@ class Store:
         if self._stores.effect is None and self._owns(writes, terms):
             await write.commit(self._connection, writes, audit, claims, self.access, terms)
         else:
-            async with self._connection.transaction():
-                await self._widen(writes, terms)
+            async with self._connection.transaction(self._role(writes, terms)):
                 await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
                 await self._keep(audit)
         self._kept()
@@ -231,8 +230,7 @@ class Store:
     async def commit_after(self, look: Callable[["Stores"], Awaitable[T]]) -> T:
         """Write, let `look` read the tables with the writes in them, then commit; what `look` raises undoes the writes."""
         writes, audit, claims, terms = self._taken()
-        async with self._connection.transaction():
-            await self._widen(writes, terms)
+        async with self._connection.transaction(self._role(writes, terms)):
             await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
             result = await look(self._inside())
             await self._keep(audit)
@@ -245,7 +243,8 @@ class Store:
         transaction = self._connection.transaction()
         await transaction.start()
         try:
-            await self._widen(writes, write.NOTHING)
+            if role := self._role(writes, write.NOTHING):
+                await self._connection.execute(role)
             await write.write_inside(self._connection, [*map(self._sealed, writes)], (), (), self.access)
             return await look(self._inside())
         finally:
@@ -263,10 +262,9 @@ class Store:
     def _owns(self, writes: Sequence[Write], terms: Terms) -> bool:
         return self._stores.owned.issuperset((*(each.type for each in writes), *(each.type for each in terms.rests_on)))
 
-    async def _widen(self, writes: Sequence[Write], terms: Terms) -> None:
+    def _role(self, writes: Sequence[Write], terms: Terms) -> str:
         """A commit across owners takes its wider role, for this transaction only (docs/adr/0018)."""
-        if not self._owns(writes, terms):
-            await self._connection.execute(WIDEN)
+        return "" if self._owns(writes, terms) else WIDEN
 
     def _taken(self) -> tuple[list[Write], list[AuditRow], list[Claim], Terms]:
         taken = self._writes, self._audit, self._claims, joined(self._terms)

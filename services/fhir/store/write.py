@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.fhir.access.access import Access
-from services.fhir.store import grants, holds, rests, subscribers, timers
+from services.fhir.store import grants, holds, rests, standing, subscribers, timers
 from services.fhir.store.at_once import brings_more, is_plain, write_at_once
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
@@ -90,8 +90,9 @@ async def write_inside(
         for statement in statements:
             await _run(connection, statement, audit if statement is statements[-1] else ())
         # After the versions: who came too late hears that, and not that the commit before took the patient out of reach.
-        await grants.check_references(connection, writes, access)
-        await grants.write_access(connection, writes, access)
+        stands = await standing.look(connection, writes, access)
+        grants.check_references(writes, stands, access)
+        await grants.write_access(connection, writes, stands, access)
         await _set_timers(connection, terms)
         await subscribers.write(connection, writes)
         if audit and not statements:
