@@ -96,8 +96,8 @@ class Context(Protocol):
     async def search(self, resource_type: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[Json, int]]:
         """All that match, up to a thousand; parameters as in a URL, not encoded."""
 
-    async def holder(self, key: str) -> str | None:
-        """Who holds a place of the key now; the first of several."""
+    async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Who holds a place of each key now, the first of several; a key that nobody holds is left out."""
 
     async def held(self, keys: Sequence[str]) -> Mapping[str, int]:
         """How many places of each key are taken now; a key of which none is taken is left out."""

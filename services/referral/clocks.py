@@ -140,6 +140,11 @@ def timers(state: str, running: Running, rules: Rules) -> tuple[Timer, ...]:
     return tuple(timer for timer in found if timer)
 
 
+def may_tick(state: str, running: Running) -> bool:
+    """Can there be timers in this state, whatever the agreement says?"""
+    return state in WAITING | EXPECTED or bool(running.complete and not running.flagged)
+
+
 def _escalation(state: str, running: Running, rules: Rules) -> Timer | None:
     """At 50 % and at 100 % of the clock, once each."""
     if state not in {"submitted", "received", "accepted"} or running.escalated >= FULL:

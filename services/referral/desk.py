@@ -1,10 +1,9 @@
 """What one decision reads: the versions of this commit first, then what is there, each once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.fhir.business import Change, Context
-from services.fhir.references import literal_references
 from services.referral.codes import TASK_CODE, is_referral, reference_in
 
 Json = dict[str, Any]
@@ -19,6 +18,7 @@ class Desk:
         self._pending = {f"{c.type}/{c.id}": c.after for c in changes}
         self._others = others
         self._read: dict[str, tuple[Json, int] | None] = {}
+        self._holders: dict[str, str | None] = {}
         self._siblings: dict[tuple[str, str], list[tuple[Json, int]]] = {}
 
     def is_pending(self, name: str) -> bool:
@@ -44,11 +44,11 @@ class Desk:
             self._read[name] = await self.context.read(kind, resource_id) if resource_id else None
         return self._read[name]
 
-    async def look_ahead(self, resource: Json) -> None:
-        """Read together what the resource names, of which the guards look at the most; the patient they know by name."""
-        names = {reference_in({"reference": each}) for each in literal_references(resource)}
-        wanted = (name for name in names if not name.startswith("Patient/") and not self.is_pending(name))
-        await self.context.fetch(sorted(filter(None, wanted)))
+    async def look_ahead(self, names: Iterable[str]) -> None:
+        """Read together what will be asked for; the patient the guards know by name."""
+        wanted = {name for name in names if name and not name.startswith("Patient/") and not self.is_pending(name)}
+        if unknown := sorted(wanted - self._read.keys()):
+            await self.context.fetch(unknown)
 
     async def resources(self, names: Sequence[str]) -> dict[str, Json]:
         found = {name: await self.resource(name) for name in dict.fromkeys(names) if name}
@@ -56,6 +56,17 @@ class Desk:
 
     async def search(self, resource_type: str, *parameters: tuple[str, str]) -> list[tuple[Json, int]]:
         return await self.context.search(resource_type, parameters)
+
+    async def holder(self, key: str) -> str | None:
+        """Who holds a place of the key now."""
+        await self.look_for_holders(key)
+        return self._holders[key]
+
+    async def look_for_holders(self, *keys: str) -> None:
+        """The same of several, looked up together."""
+        if unknown := [key for key in keys if key not in self._holders]:
+            found = await self.context.holders(unknown)
+            self._holders |= {key: found.get(key) for key in unknown}
 
     async def siblings(self, request: str, but: str) -> list[tuple[Json, int]]:
         """The other referral Tasks of a request, as they will be; version 0 of one that this commit writes itself."""

@@ -18,8 +18,8 @@ from services.referral.workflow import Move
 
 Json = dict[str, Any]
 
-HOLDING: Final = frozenset({"accept", "schedule", "no-show", "arrive"})
-"""The acts that change what a Task holds and leave it chosen."""
+PLACING: Final = frozenset({"schedule", "no-show", "arrive"})
+"""The acts that change which places a Task holds and leave it chosen."""
 HOLDING_PLACES: Final = CHOSEN - {"no-show"}
 
 
@@ -85,22 +85,39 @@ def body_of(facts: Facts, running: Running, rules: Rules, zone: ZoneInfo) -> Jso
     return task | ({"restriction": restriction} if restriction else {})
 
 
-def holds_of(move: Move, task_id: str, facts: Facts, running: Running, rules: Rules) -> tuple[Hold, ...]:
-    """All that the Task holds from here: that it is the one that was chosen, its slot or bed, where the elder is."""
-    holder, state = f"Task/{task_id}", state_of(facts.after)
-    if state not in CHOSEN:
-        return ()
-    holds = [Hold(f"chosen:{reference_in(facts.after.get('focus'))}", holder)]
-    if move.act == "schedule":
-        ends = running.window + (rules.length("no-show") or timedelta(0)) if running.window else None
-        for name in places_of(facts):
-            holds += _place(name, holder, facts, ends)
-    if move.act == "arrive":
-        for bed in beds_of(running):
-            holds += _place(bed, holder, facts, None)
-    if state in AT_ONE_PLACE:
+def frees_of(move: Move, task_id: str, facts: Facts) -> tuple[str, ...]:
+    """All that it holds, where it holds other places from here, or nothing more."""
+    before, after = state_of(facts.before), state_of(facts.after)
+    holder = f"Task/{task_id}"
+    if (move.act in PLACING and facts.running.places) or (before in CHOSEN and after not in CHOSEN):
+        return (holder,)
+    if before in AT_ONE_PLACE and after not in AT_ONE_PLACE:
+        return (f"{holder} arrived:{facts.patient}",)
+    return ()
+
+
+def takes_of(move: Move, task_id: str, facts: Facts, running: Running, rules: Rules) -> tuple[Hold, ...]:
+    """What the Task holds from here and does not hold already."""
+    holder, before, after = f"Task/{task_id}", state_of(facts.before), state_of(facts.after)
+    has_freed_all = holder in frees_of(move, task_id, facts)
+    holds: list[Hold] = []
+    if after in CHOSEN and (has_freed_all or before not in CHOSEN):
+        holds.append(Hold(f"chosen:{reference_in(facts.after.get('focus'))}", holder))
+    if after in CHOSEN:
+        holds += _places(move, holder, facts, running, rules)
+    if after in AT_ONE_PLACE and (has_freed_all or before not in AT_ONE_PLACE):
         holds.append(Hold(f"arrived:{facts.patient}", holder))
     return tuple(holds)
+
+
+def _places(move: Move, holder: str, facts: Facts, running: Running, rules: Rules) -> list[Hold]:
+    """A slot or bed until its time is over; a bed in which the elder lies for as long as that lasts."""
+    if move.act == "schedule":
+        ends = running.window + (rules.length("no-show") or timedelta(0)) if running.window else None
+        return [hold for name in places_of(facts) for hold in _place(name, holder, facts, ends)]
+    if move.act == "arrive":
+        return [hold for bed in beds_of(running) for hold in _place(bed, holder, facts, None)]
+    return []
 
 
 def _place(name: str, holder: str, facts: Facts, until: datetime | None) -> list[Hold]:

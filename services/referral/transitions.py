@@ -1,7 +1,7 @@
 """One version of a referral Task: which act it is, whether it may be, and all that comes with it in the same commit."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -10,11 +10,11 @@ from services.referral import clocks, records
 from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
 from services.referral.calendar import Calendar
-from services.referral.clocks import clock_of, rules_of, with_clock
+from services.referral.clocks import Running, clock_of, rules_of, with_clock
 from services.referral.codes import DIRECTION_EXTENSION, is_referral, labelled, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
-from services.referral.effects import HOLDING, after_act, body_of, holds_of, slots_of
+from services.referral.effects import after_act, body_of, frees_of, slots_of, takes_of
 from services.referral.facts import Facts
 from services.referral.guards import check
 from services.referral.parties import (
@@ -29,11 +29,14 @@ from services.referral.parties import (
 from services.referral.refusals import lacks
 from services.referral.requests import others_live
 from services.referral.slots import slots_after
-from services.referral.states import AT_ONE_PLACE, CHOSEN, STATES, WAITING, business_status, request_status, state_of
+from services.referral.states import STATES, WAITING, business_status, request_status, state_of
 from services.referral.submission import number_key, twin_key
 from services.referral.workflow import ACTS, Move, actions, check_transition, refused
 
 Json = dict[str, Any]
+
+_INPUTS: Final = frozenset({"package", "inputs-added"})
+"""What an act needs that looks at the package, and so at who sends it."""
 
 
 async def decide_task(place: int, change: Change, desk: Desk, calendar: Calendar) -> Part:
@@ -80,16 +83,14 @@ async def _act(before: Json | None, after: Json, desk: Desk) -> Move | None:
 
 async def _facts(move: Move, task_id: str, before: Json | None, after: Json, desk: Desk) -> Facts:
     """All that the guards of this act look at."""
-    await desk.look_ahead(after)
     caller = desk.context.caller
     focus = reference_in(after.get("focus"))
-    order = await desk.resource(focus)
-    if order is None or order.get("resourceType") != "ServiceRequest":
-        raise lacks("Task.focus", "names no ServiceRequest that is here", "转诊申请不存在")
     running = clock_of(after if is_clock(caller) else before)
-    names = [*_named(before, after), *(reference_in(each) for each in order.get("basedOn", ()))]
-    if move.act == "arrive":
-        names += running.places.split()
+    names = [*_named(move, before, after), *(running.places.split() if move.act == "arrive" else ())]
+    order = await _order(focus, [*names, *_beside(move, after, running)], desk)
+    if "request" in move.needs:
+        names += [reference_in(each) for each in order.get("basedOn", ())]
+        await desk.look_ahead([reference_in(order.get("requester")), *names])
     named = await desk.resources(names)
     named |= await desk.resources(
         [
@@ -99,7 +100,7 @@ async def _facts(move: Move, task_id: str, before: Json | None, after: Json, des
             for s in each.get("slot", ())
         ]
     )
-    siblings = await _siblings(move, focus, task_id, desk)
+    siblings = await _siblings(move, after, task_id, desk)
     facts = Facts(
         before=before,
         after=after,
@@ -116,9 +117,28 @@ async def _facts(move: Move, task_id: str, before: Json | None, after: Json, des
     return await _completed(move, facts, task_id, focus, desk)
 
 
-async def _siblings(move: Move, focus: str, task_id: str, desk: Desk) -> list[tuple[Json, int]]:
-    is_needed = "siblings" in move.needs or STATES.get(move.to, STATES["draft"]).request != "active"
-    return await desk.siblings(focus, task_id) if is_needed and focus else []
+async def _order(focus: str, beside: list[str], desk: Desk) -> Json:
+    """The request, read together with what is looked at beside it."""
+    await desk.look_ahead([focus, *beside])
+    order = await desk.resource(focus)
+    if order is None or order.get("resourceType") != "ServiceRequest":
+        raise lacks("Task.focus", "names no ServiceRequest that is here", "转诊申请不存在")
+    return order
+
+
+def _beside(move: Move, after: Json, running: Running) -> Iterator[str]:
+    """What only some acts look at, by name."""
+    if "relation" not in move.needs:
+        yield running.agreement
+    if _INPUTS & {*move.needs}:
+        yield reference_in(after.get("requester"))
+
+
+async def _siblings(move: Move, after: Json, task_id: str, desk: Desk) -> list[tuple[Json, int]]:
+    """Those who accept look at them, and those whose end may be the end of the request or not."""
+    focus, state = reference_in(after.get("focus")), state_of(after)
+    decides = request_status(state, others_live=True) != request_status(state, others_live=False)
+    return await desk.siblings(focus, task_id) if focus and ("siblings" in move.needs or decides) else []
 
 
 async def _completed(move: Move, facts: Facts, task_id: str, focus: str, desk: Desk) -> Facts:
@@ -128,24 +148,25 @@ async def _completed(move: Move, facts: Facts, task_id: str, focus: str, desk: D
     if "relation" in needs:
         found["agreement"] = await agreement_between(facts.placer, facts.fulfiller, facts.direction, desk)
         found["is_signed"] = await is_signed(facts.request, facts.placer, desk)
+        await desk.look_for_holders(*_claimed(facts))
         found["twin"] = await _other(twin_key(facts.request, facts.placer, facts.fulfiller), focus, desk)
         found["numbered"] = await _other(number_key(facts.request, facts.placer), numbering(focus), desk)
     else:
         source = facts.running.agreement
         found["agreement"] = await agreement_at(source, facts.placer, facts.fulfiller, desk) if source else None
-    if needs & {"package", "inputs-added"}:
+    if needs & _INPUTS:
         found["sender"] = await kind_of(facts.placer, desk)
     if "four-eyes" in needs:
         found["administrator"] = await administrator_of(facts.after, desk)
     if "one-place" in needs:
-        holder = await desk.context.holder(f"arrived:{facts.patient}")
+        holder = await desk.holder(f"arrived:{facts.patient}")
         found["elsewhere"] = holder if holder != f"Task/{task_id}" else None
     return msgspec.structs.replace(facts, **found)
 
 
 async def _other(key: str, own: str, desk: Desk) -> str | None:
     """Who else holds it."""
-    holder = await desk.context.holder(key)
+    holder = await desk.holder(key)
     return holder if holder != own else None
 
 
@@ -162,7 +183,7 @@ async def _part(place: int, move: Move, change: Change, facts: Facts, desk: Desk
     body = body_of(facts, running, rules, zone)
     recorded = desk.context.at.astimezone(zone).isoformat()
     told = records.told(move, change.id, facts, agreement.lead, recorded)
-    siblings = await _siblings(move, reference_in(facts.after.get("focus")), change.id, desk)
+    siblings = await _siblings(move, facts.after, change.id, desk)
     return Part(
         bodies={place: body},
         changed={
@@ -177,14 +198,10 @@ async def _part(place: int, move: Move, change: Change, facts: Facts, desk: Desk
             *((told,) if told else ()),
         ),
         rests_on={f"Task/{task['id']}": version for task, version in siblings if version},
-        takes=(*holds_of(move, change.id, facts, running, rules), *await _claims(move, facts, desk)),
-        frees=(
-            *_frees(move, change.id, facts),
-            *_frees_of_siblings(move, siblings),
-            *_frees_of_request(facts, siblings),
-        ),
+        takes=(*takes_of(move, change.id, facts, running, rules), *await _claims(move, facts, desk)),
+        frees=(*frees_of(move, change.id, facts), *_frees_of_request(facts, siblings)),
         timers={
-            holder: tuple(Timer(t.act, t.due) for t in clocks.timers(state_of(body), running, rules)),
+            **_timers(holder, facts, clocks.timers(state_of(body), running, rules)),
             **{f"Task/{task['id']}": () for task, _ in _selectable(move, siblings)},
         },
     )
@@ -221,27 +238,23 @@ def _provenances(move: Move, siblings: list[tuple[Json, int]], facts: Facts, rec
 async def _claims(move: Move, facts: Facts, desk: Desk) -> list[Hold]:
     if "twin" not in move.needs:
         return []
+    return [Hold(key, holder) for key, holder in _claimed(facts).items() if await desk.holder(key) != holder]
+
+
+def _claimed(facts: Facts) -> dict[str, str]:
+    """What a submission claims to be the only one of: its kind, its number."""
     order, request = facts.request, reference_in(facts.after.get("focus"))
-    keys = {
+    return {
         twin_key(order, facts.placer, facts.fulfiller): request,
         number_key(order, facts.placer): numbering(request),
     }
-    return [Hold(key, holder) for key, holder in keys.items() if await desk.context.holder(key) != holder]
 
 
-def _frees(move: Move, task_id: str, facts: Facts) -> tuple[str, ...]:
-    """All that it holds, where it holds something else from here, or nothing more."""
-    before, after = state_of(facts.before), state_of(facts.after)
-    holder = f"Task/{task_id}"
-    if move.act in HOLDING or (before in CHOSEN and after not in CHOSEN):
-        return (holder,)
-    if before in AT_ONE_PLACE and after not in AT_ONE_PLACE:
-        return (f"{holder} arrived:{facts.patient}",)
-    return ()
-
-
-def _frees_of_siblings(move: Move, siblings: list[tuple[Json, int]]) -> tuple[str, ...]:
-    return tuple(f"Task/{task['id']}" for task, _ in _selectable(move, siblings))
+def _timers(holder: str, facts: Facts, due: tuple[clocks.Timer, ...]) -> dict[str, tuple[Timer, ...]]:
+    """Nothing is written where there was no timer and is none."""
+    if not due and not clocks.may_tick(state_of(facts.before), clock_of(facts.before)):
+        return {}
+    return {holder: tuple(Timer(each.act, each.due) for each in due)}
 
 
 def _frees_of_request(facts: Facts, siblings: list[tuple[Json, int]]) -> tuple[str, ...]:
@@ -250,11 +263,13 @@ def _frees_of_request(facts: Facts, siblings: list[tuple[Json, int]]) -> tuple[s
     return () if status in ("active", "draft") else (reference_in(facts.after.get("focus")),)
 
 
-def _named(before: Json | None, after: Json) -> Iterator[str]:
-    """What the inputs name, and the outputs that are new."""
-    known = len((before or {}).get("output", ()))
-    for each in (*after.get("input", ()), *after.get("output", ())[known:]):
-        yield reference_in(each.get("valueReference"))
+def _named(move: Move, before: Json | None, after: Json) -> Iterator[str]:
+    """What the new inputs and outputs name; all inputs, where the act is about the package."""
+    has_all = bool(_INPUTS & {*move.needs}) or "feedback" in move.needs
+    for element in ("input", "output"):
+        known = 0 if has_all and element == "input" else len((before or {}).get(element, ()))
+        for each in after.get(element, ())[known:]:
+            yield reference_in(each.get("valueReference"))
 
 
 def _bare(task: Json) -> Json:

@@ -424,7 +424,7 @@ async def test_a_place_whose_time_is_over_is_free_and_ones_own_is_kept(fhir: Fhi
     key, seen = f"slot:{uuid4()}", []
 
     async def takes(changes: Sequence[Change], _others: Mapping[str, Json], context: Context) -> Decision:
-        seen.append((await context.holder(key), dict(await context.held([key]))))
+        seen.append(((await context.holders([key])).get(key), dict(await context.held([key]))))
         until = context.at + timedelta(milliseconds=300)
         return Decision(takes=(Hold(key, f"Task/{changes[0].id}", until=until),))
 
@@ -444,7 +444,7 @@ async def test_who_finds_no_place_is_asked_once_more_and_can_say_why(fhir: Fhir,
     key = f"twin:{uuid4()}"
 
     async def alone(changes: Sequence[Change], _others: Mapping[str, Json], context: Context) -> Decision:
-        if holder := await context.holder(key):
+        if holder := (await context.holders([key])).get(key):
             raise conflict(f"{holder} is there already", code="duplicate")
         return Decision(takes=(Hold(key, f"Task/{changes[0].id}"),))
 

@@ -57,8 +57,8 @@ class Deciding:
             raise RuntimeError(f"more than {MOST_FOUND} {resource_type} to decide on")
         return [self._opened(found) for found in page.matches]
 
-    async def holder(self, key: str) -> str | None:
-        return await self._store.run(holds.holder, key, self.at)
+    async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
+        return await self._store.run(holds.holders, keys, self.at)
 
     async def held(self, keys: Sequence[str]) -> Mapping[str, int]:
         return await self._store.run(holds.held, keys, self.at)

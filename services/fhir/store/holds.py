@@ -11,8 +11,8 @@ from services.fhir.outcomes import FhirError, Issue
 from services.fhir.store.shards import shard_of
 from services.fhir.store.terms import Hold
 
-_HOLDER: Final = """SELECT holder FROM fhir.hold
-WHERE key = $1 AND shard = $2 AND (until IS NULL OR until > $3) ORDER BY n LIMIT 1"""
+_HOLDERS: Final = """SELECT DISTINCT ON (key) key, holder FROM fhir.hold
+WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) AND (until IS NULL OR until > $3) ORDER BY key, n"""
 _HELD: Final = """SELECT key, count(*) AS places FROM fhir.hold WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
 AND (until IS NULL OR until > $3) GROUP BY key"""
 # Its own place again, else the first that is free. Of two who see the same free place the later waits for the earlier, and then
@@ -45,9 +45,9 @@ async def forget(connection: Any, before: datetime) -> None:
     await connection.execute("DELETE FROM fhir.hold WHERE until < $1", before)
 
 
-async def holder(connection: Any, key: str, at: datetime) -> str | None:
-    found: str | None = await connection.fetchval(_HOLDER, key, shard_of(key), at)
-    return found
+async def holders(connection: Any, keys: Sequence[str], at: datetime) -> Mapping[str, str]:
+    found = await connection.fetch(_HOLDERS, list(keys), [shard_of(key) for key in keys], at)
+    return {record["key"]: record["holder"] for record in found}
 
 
 async def held(connection: Any, keys: Sequence[str], at: datetime) -> Mapping[str, int]:
