@@ -80,6 +80,7 @@ OPERATIONS: Mapping[str, str] = {
     # Which types the scopes cover is looked at where these are carried out.
     "$export": "",
     "$import": "",
+    "$ingest": "",
     "$process-message": "",
 }
 # What R4 invokes on the system and the owner of one type answers.

@@ -44,9 +44,9 @@ class GatewaySettings(BaseSettings):
     assertion_algorithms: Annotated[
         tuple[Literal["RS384", "ES384"], ...], Field(min_length=1, description="signatures taken from clients")
     ] = ("RS384", "ES384")
-    max_bundle_bytes: Annotated[int, Field(ge=1, description="body cap of a POST to the base or to $import")] = (
-        50_000_000
-    )
+    max_bundle_bytes: Annotated[
+        int, Field(ge=1, description="body cap of a POST to the base, to $import or to $ingest")
+    ] = 50_000_000
     max_body_bytes: Annotated[int, Field(ge=1, description="body cap of everything else")] = 5_000_000
     rate_per_second: Annotated[
         int, Field(ge=1, description="requests that one client may make, on all replicas together; 429 beyond")

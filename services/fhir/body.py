@@ -41,6 +41,14 @@ def spliced(body: bytes, said: Mapping[str, Any]) -> bytes:
     return _encode({name: kept.get(name, value) for name, value in said.items()})
 
 
+def with_reference(body: bytes, element: str, target: str) -> bytes:
+    """The Reference of an element, which is a valid one with none in it, leads to `Type/id`; all else keeps its bytes."""
+    members = _members.decode(body)
+    inner = bytes(members[element]).decode().strip()
+    members[element] = msgspec.Raw(f'{{"reference":"{target}",{inner[1:]}'.encode())
+    return f"{{{_joined(members)[1:]}}}".encode()
+
+
 def pretty(body: bytes) -> bytes:
     """The same JSON for human eyes, digits and escapes as they are: http://hl7.org/fhir/R4/http.html#parameters"""
     return msgspec.json.format(body, indent=2) if body else body

@@ -94,7 +94,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
         reserved=reserved,
         advice=advice,
     )
-    worker = Worker(service, timedelta(hours=settings.keep_hours)) if "Patient" in service.served else None
+    worker = Worker(service) if "Patient" in service.served else None
     app.state.worker = worker
     sealer = _sealer(settings, own_database) if "AuditEvent" in service.served else None
     notifier = Notifier(service, own_peers.bell, _pace(settings)) if "Subscription" in service.served else None
@@ -152,6 +152,7 @@ def _service(
         grace=timedelta(days=settings.grace_days),
         clearances=settings.clearances,
         keep_days=settings.idempotency_days,
+        keep_files=timedelta(hours=settings.keep_hours),
         outbound=Outbound(settings.outbound_networks),
     )
 

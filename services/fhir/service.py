@@ -1,7 +1,7 @@
 """What a deployable is made of, handed to every interaction: its types, its store, its peers and how it is seen from outside."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,8 +18,8 @@ from services.kit.clock import Clock
 from services.kit.outbound import Outbound
 from services.kit.peers import Peers
 
-Advice = Callable[[dict[str, Any], date], tuple[Issue, ...]]
-"""(a valid resource, today) → what there is to say of it; what is an error is for the business to refuse."""
+Advice = Callable[[dict[str, Any], datetime], tuple[Issue, ...]]
+"""(a valid resource, now) → what there is to say of it; what is an error is for the business, and for $ingest, to refuse."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Service(msgspec.Struct, frozen=True):
     `business` decides on what is written of governed types, `guarded` says which of them are changed only by who names the version,
     `reserved` what of its types is the platform's alone to write.
     `advice` says, by type, what is odd about a resource and no reason to refuse it: told by $validate, and to who prefers an OperationOutcome.
-    `keep_days` is how long what was answered under an Idempotency-Key is remembered; `caller` is for whom it works (`seen_by`).
+    `keep_days` is how long what was answered under an Idempotency-Key is remembered, `keep_files` how long the files of a bulk job are; `caller` is for whom it works (`seen_by`).
     """
 
     name: str
@@ -51,6 +51,7 @@ class Service(msgspec.Struct, frozen=True):
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     reserved: Reserved = {}
     keep_days: int = 7
+    keep_files: timedelta = timedelta(hours=24)
     advice: Mapping[str, Advice] = {}
     search_seconds: float = 20.0
     caller: Caller = NOBODY
@@ -73,7 +74,7 @@ class Service(msgspec.Struct, frozen=True):
     def advise(self, resource: dict[str, Any]) -> tuple[Issue, ...]:
         """What the service's own rules say of a resource that R4 accepts."""
         advice = self.advice.get(resource["resourceType"])
-        return advice(resource, self.clock.now().astimezone(self.zone).date()) if advice else ()
+        return advice(resource, self.clock.now().astimezone(self.zone)) if advice else ()
 
     def check(self, resource_type: str, interaction: Interaction) -> None:
         """404 for a type that is not served here, 405 for an interaction that the type does not allow."""

@@ -5,7 +5,7 @@ A wrong check character is an error; what another element contradicts, or what c
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from services.fhir.naming import (
@@ -136,4 +136,8 @@ def _issue(severity: str, code: str, place: str, fault: Fault) -> Issue:
     return Issue(severity, code, f"{place}: {fault.diagnostics}", f"{place}：{fault.text}", (place,))
 
 
-ADVICE: Final[Mapping[str, Advice]] = {"Patient": examine, "Organization": examine}
+def _advice(resource: Json, now: datetime) -> tuple[Issue, ...]:
+    return examine(resource, now.date())
+
+
+ADVICE: Final[Mapping[str, Advice]] = {"Patient": _advice, "Organization": _advice}

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.fhir.bulk import import_run
+from services.fhir.bulk import taking
 from services.fhir.bulk.worker import Worker
 from services.fhir.store import jobs
 from services.kit.database import Database
@@ -149,7 +149,7 @@ async def test_only_what_the_scopes_cover_is_written(fhir: Fhir, worker: Worker)
 async def test_a_killed_import_goes_on_and_writes_no_line_twice(
     fhir: Fhir, house: Peers, database: Database, database_url: str, chunks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_run, "CHUNK", 2)
+    monkeypatch.setattr(taking, "CHUNK", 2)
     names = [f"k-{uuid4()}" for _ in range(7)]
     body = ndjson(*(patient(id=n) for n in names), observation(), b"{")
     status = await kicked_off(fhir, "/$import", body, content_type=NDJSON)

@@ -7,7 +7,7 @@ import msgspec
 
 from services.kit.caller import Caller
 
-Kind = Literal["export", "import"]
+Kind = Literal["export", "import", "ingest"]
 State = Literal["accepted", "running", "completed", "failed", "cancelled"]
 FileKind = Literal["output", "deleted", "error"]
 

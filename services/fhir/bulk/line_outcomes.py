@@ -7,8 +7,13 @@ import msgspec
 from services.fhir.outcomes import FhirError, Issue, operation_outcome
 from services.fhir.store.rows import Stored
 
-Verb = Literal["created", "updated", "unchanged"]
-_TEXTS: Final[dict[Verb, str]] = {"created": "已创建", "updated": "已更新", "unchanged": "内容未变"}
+Verb = Literal["created", "updated", "unchanged", "duplicate"]
+_TEXTS: Final[dict[Verb, str]] = {
+    "created": "已创建",
+    "updated": "已更新",
+    "unchanged": "内容未变",
+    "duplicate": "重复读数",
+}
 
 
 def done_line(number: int, verb: Verb, stored: Stored) -> str:
@@ -19,14 +24,15 @@ def done_line(number: int, verb: Verb, stored: Stored) -> str:
 
 def refused_line(number: int, error: FhirError, resource_type: str = "") -> str:
     """The issues of the refusal, each led by the line; a place in a bundle is one in the resource here."""
-    return operation_outcome([_named(number, issue, resource_type) for issue in error.issues]).decode()
+    return operation_outcome([named(number, issue, resource_type) for issue in error.issues]).decode()
 
 
-def _named(number: int, issue: Issue, resource_type: str) -> Issue:
+def named(number: int, issue: Issue, resource_type: str, words: tuple[str, str] = ("line", "行")) -> Issue:
+    english, chinese = words
     return msgspec.structs.replace(
         issue,
-        diagnostics=f"line {number}: {issue.diagnostics}",
-        text=f"第 {number} 行：{issue.text}",
+        diagnostics=f"{english} {number}: {issue.diagnostics}",
+        text=f"第 {number} {chinese}：{issue.text}",
         expression=tuple(_in_resource(place, resource_type) for place in issue.expression if "." in place),
     )
 

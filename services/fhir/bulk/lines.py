@@ -1,25 +1,39 @@
 """From lines of NDJSON to what is to be written: https://hl7.org/fhir/uv/bulkdata/STU2/export.html"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
+from services.fhir.bulk.chunk import Chunk
+from services.fhir.bulk.export_run import compressed
+from services.fhir.bulk.job import Part
 from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import FhirError, forbidden
 from services.fhir.scopes import permissions
 from services.fhir.validation import parse
 from services.kit.caller import Caller
 
+NDJSON: Final = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
+PART: Final = 1000  # lines kept in one row
 _NEEDED: Final = {"PUT": "cu", "POST": "c"}
 
 
-class Chunk(msgspec.Struct, frozen=True):
-    """By line number: what each line wants written, or why it is refused. `count` lines were read, empty ones too."""
+def lines_of(text: bytes) -> list[bytes]:
+    """Only line feeds end a line: http://ndjson.org"""
+    return text.removesuffix(b"\n").split(b"\n")
 
-    intents: dict[int, Intent]
-    refusals: dict[int, FhirError]
-    count: int
+
+def parts_of(lines: Sequence[bytes], first: int) -> Iterator[Part]:
+    """Lines keep the number that they have in their input, where the first one has the number `first`."""
+    for start in range(0, len(lines), PART):
+        piece = lines[start : start + PART]
+        if any(line.strip() for line in piece):
+            yield Part(0, "input", "", [], [], compressed(piece), first + start, len(piece), 0)
+
+
+def numbered(parts: Iterator[Part]) -> list[Part]:
+    return [msgspec.structs.replace(part, number=n) for n, part in enumerate(parts, 1)]
 
 
 def read_lines(lines: Sequence[bytes], first: int, caller: Caller) -> Chunk:
@@ -47,6 +61,10 @@ def _intent(line: bytes, caller: Caller) -> Intent:
     resource = parse(line, None)
     name, resource_id = resource["resourceType"], resource.get("id")
     method, known = ("PUT", resource_id) if isinstance(resource_id, str) else ("POST", "")
-    if not permissions(caller.scopes).allow(name, _NEEDED[method]):
-        raise forbidden(f"The token's scopes do not cover {name}.{_NEEDED[method]}", text="令牌权限不足")
+    check_scope(name, _NEEDED[method], caller)
     return Intent(method, name, known, line)  # type: ignore[arg-type]
+
+
+def check_scope(resource_type: str, letters: str, caller: Caller) -> None:
+    if not permissions(caller.scopes).allow(resource_type, letters):
+        raise forbidden(f"The token's scopes do not cover {resource_type}.{letters}", text="令牌权限不足")

@@ -11,6 +11,7 @@ import msgspec
 
 from services.fhir.bulk.job import File, Job
 from services.fhir.bulk.kick_off import JOB
+from services.fhir.bulk.receipts import receipt
 from services.fhir.headers import http_date
 from services.fhir.outcomes import FhirError, Issue, forbidden, not_found
 from services.fhir.request import Answer, FhirRequest
@@ -31,19 +32,19 @@ _NDJSON: Final = (b"content-type", b"application/fhir+ndjson")
 
 
 async def status(request: FhirRequest, service: Service) -> Answer:
-    """202 while it lasts, 200 with the manifest when it is done, the outcome when it failed."""
+    """202 while it lasts, 200 with the manifest or the receipt when it is done, the outcome when it failed."""
     job = await _job(request, service)
     if job.state == "failed":
         raise _failure(job)
     if job.state != "completed":
         headers = ((b"x-progress", job.progress.encode()), (b"retry-after", str(RETRY_SECONDS).encode()))
         return Answer(202, b"", headers)
+    expires = (b"expires", (http_date(job.expires) if job.expires else "0").encode())
     async with service.stores.database.connection() as connection:
+        if job.kind == "ingest":
+            return Answer(200, await receipt(job, connection), (expires,))
         files = await jobs.files(connection, job.id)
-    expires = http_date(job.expires) if job.expires else "0"
-    return Answer(
-        200, msgspec.json.encode(_manifest(job, files, service.base)), (_JSON, (b"expires", expires.encode()))
-    )
+    return Answer(200, msgspec.json.encode(_manifest(job, files, service.base)), (_JSON, expires))
 
 
 async def cancel(request: FhirRequest, service: Service) -> Answer:

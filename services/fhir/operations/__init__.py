@@ -12,6 +12,7 @@ from services.fhir.operations.expand import expand
 from services.fhir.operations.export import export
 from services.fhir.operations.import_ import import_
 from services.fhir.operations.index_status import index_status
+from services.fhir.operations.ingest import ingest
 from services.fhir.operations.lookup import lookup
 from services.fhir.operations.meta import meta
 from services.fhir.operations.meta_add import meta_add
@@ -59,6 +60,7 @@ _ALL: Final = (
     Operation("export",        f"{_BULK}/patient-export",            ("type",),                      ("Patient",),    export,      letters="", remembered=True),
     Operation("export",        f"{_BULK}/group-export",              ("instance",),                  ("Group",),      export,      letters="", remembered=True),
     Operation("import",        f"{_OURS}/import",                    ("system",),                    (),              import_,     affects_state=True, letters=""),
+    Operation("ingest",        f"{_OURS}/Bundle-ingest",             ("type",),                      ("Bundle",),     ingest,      affects_state=True, letters=""),
 )  # fmt: skip
 
 # A name may stand twice, for other types: CodeSystem/$validate-code and ValueSet/$validate-code.

@@ -6,15 +6,12 @@ The body is application/fhir+ndjson, or Parameters with `input`s: the `url` of a
 
 import base64
 import binascii
-from collections.abc import Iterator
 from typing import Final
 
 import jiter
-import msgspec
 
-from services.fhir.bulk.export_run import compressed
-from services.fhir.bulk.job import Part
 from services.fhir.bulk.kick_off import kick_off
+from services.fhir.bulk.lines import NDJSON, lines_of, numbered, parts_of
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import bad_request, forbidden, unprocessable, unsupported_media
 from services.fhir.references import relative
@@ -22,19 +19,16 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
 from services.fhir.service import Service
 
-NDJSON: Final = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
-PART: Final = 1000  # lines kept in one row
 MAX_INPUTS: Final = 100
 
 
 async def import_(request: FhirRequest, service: Service) -> Answer:
     texts = await _texts(request, service)
-    parts = [part for text in texts for part in _parts(text)]
+    parts = numbered(part for text in texts for part in parts_of(lines_of(text), 1))
     total = sum(part.total for part in parts)
     if not total:
         raise bad_request("There is no line to import", code="required", text="没有可导入的内容")
-    numbered = [msgspec.structs.replace(part, number=n) for n, part in enumerate(parts, 1)]
-    return await kick_off("import", "{}", request, service, numbered, total)
+    return await kick_off("import", "{}", request, service, parts, total)
 
 
 async def _texts(request: FhirRequest, service: Service) -> list[bytes]:
@@ -80,12 +74,3 @@ def _decoded(data: str) -> bytes:
         return base64.b64decode("".join(data.split()), validate=True)
     except binascii.Error as error:
         raise invalid("data", "not base64", "不是有效的 base64") from error
-
-
-def _parts(text: bytes) -> Iterator[Part]:
-    """Lines keep the number that they have in their input; only line feeds end one (http://ndjson.org)."""
-    lines = text.removesuffix(b"\n").split(b"\n")
-    for first in range(0, len(lines), PART):
-        piece = lines[first : first + PART]
-        if any(line.strip() for line in piece):
-            yield Part(0, "input", "", [], [], compressed(piece), first + 1, len(piece), 0)

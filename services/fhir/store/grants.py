@@ -1,6 +1,6 @@
 """The part of a commit that decides who sees what: references checked, bases and consents written, identities claimed (docs/adr/0011)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -43,12 +43,18 @@ class KnownPerson(WriteRefused):
 
 def check_references(writes: Sequence[Write], standing: Standing, access: Access) -> None:
     """A patient out of reach is refused as an unknown one is: 422 at the element that names it."""
-    if access.is_system:
-        return
+    for refused in unknown_references(writes, standing, access):
+        raise refused
+
+
+def unknown_references(writes: Sequence[Write], standing: Standing, access: Access) -> Iterator[WriteRefused]:
+    """Each write that names a patient out of reach, by the first element that does."""
     for write in writes:
-        for element, patient in write.refers:
-            if patient not in standing.known and not write.by_platform:
-                raise WriteRefused(_unknown(element), write)
+        if access.is_system or write.by_platform:
+            continue
+        element = next((element for element, patient in write.refers if patient not in standing.known), None)
+        if element is not None:
+            yield WriteRefused(_unknown(element), write)
 
 
 def _unknown(element: str) -> FhirError:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.fhir.bulk.job import File, FileKind, Job, Part
+from services.fhir.bulk.job import File, FileKind, Job, Kind, Part
 from services.fhir.store.shards import shard_of
 from services.kit.caller import Caller
 
@@ -46,9 +46,10 @@ async def add_parts(connection: Any, job: str, parts: Sequence[Part]) -> None:
     )
 
 
-async def count_open(connection: Any, caller: Caller) -> int:
-    sql = f"SELECT count(*) FROM fhir.job WHERE shard = {QUEUE} AND owner = $1 AND state IN ('accepted', 'running')"
-    return int(await connection.fetchval(sql, _owner(caller)))
+async def count_open(connection: Any, caller: Caller, kind: Kind) -> int:
+    sql = f"""SELECT count(*) FROM fhir.job WHERE shard = {QUEUE} AND owner = $1 AND kind = $2
+    AND state IN ('accepted', 'running')"""
+    return int(await connection.fetchval(sql, _owner(caller), kind))
 
 
 async def find(connection: Any, job: str, caller: Caller) -> Job | None:
@@ -91,6 +92,13 @@ async def claim(connection: Any, worker: str) -> Job | None:
     RETURNING {_JOB}"""
     record = await connection.fetchrow(sql, worker, LEASE)
     return _job(record) if record else None
+
+
+async def take(connection: Any, job: str, worker: str) -> None:
+    """A job that was just made, by who has made it."""
+    sql = f"""UPDATE fhir.job SET state = 'running', worker = $2, beat = now(), attempts = 1
+    WHERE id = $1 AND shard = {QUEUE} AND state = 'accepted'"""
+    await connection.execute(sql, job, worker)
 
 
 async def beat(connection: Any, job: str, worker: str) -> None:

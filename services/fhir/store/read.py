@@ -16,6 +16,8 @@ from services.fhir.store.tables import stored_types
 _VERSION = "id, shard, version, updated, method, body, patient"
 _TO_WRITE = f"{_VERSION}, author, patients, labels"
 _TURN = "SELECT turn FROM fhir.unique_claim WHERE key = $1 AND shard = $2"
+_TURNS = """SELECT key, turn FROM fhir.unique_claim
+WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"""
 
 
 async def current(connection: Any, resource_type: str, resource_id: str, access: Access) -> Stored | None:
@@ -146,6 +148,12 @@ async def turn(connection: Any, key: str) -> int:
     """How often a key was claimed so far (store/write.py)."""
     found = await connection.fetchval(_TURN, key, shard_of(key))
     return int(found or 0)
+
+
+async def turns(connection: Any, keys: Sequence[str]) -> dict[str, int]:
+    """The same for many; 0 for what was never claimed."""
+    found = await connection.fetch(_TURNS, list(keys), [shard_of(key) for key in keys])
+    return dict.fromkeys(keys, 0) | {record["key"]: record["turn"] for record in found}
 
 
 async def version(connection: Any, resource_type: str, resource_id: str, number: int, access: Access) -> Stored | None:

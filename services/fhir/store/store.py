@@ -153,6 +153,11 @@ class Store:
         """To be asked for before one looks whether what the key names is there."""
         return Claim(key, await read.turn(self._connection, key))
 
+    async def turns(self, keys: Sequence[str]) -> dict[str, Claim]:
+        """The same for many keys, in one round trip."""
+        seen = await read.turns(self._connection, keys) if keys else {}
+        return {key: Claim(key, turn) for key, turn in seen.items()}
+
     async def history(self, query: history.HistoryQuery) -> history.Versions:
         versions = await history.history(self._connection, query, self.access)
         return msgspec.structs.replace(versions, found=self._all_opened(versions.found))
