@@ -1,0 +1,182 @@
+"""Counts over all resources of a type, institution by institution, straight from the tables: http://hl7.org/fhir/R4/measure.html
+
+What is counted is said by searches, which become the same SQL as they do for a client; the body of a resource is looked at only for what no
+search asks: when a Task first reached a state, who read of a patient, when a version was written. One measure is one statement, and so of
+one snapshot (docs/adr/0037).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from services.fhir.access.access import SYSTEM
+from services.fhir.search.query import SearchQuery
+from services.fhir.store.query import Rows, Sql, where
+from services.fhir.store.statement import table
+from services.fhir.store.tables import timeline_column
+
+AUTHOR: Final = "author"
+ITSELF: Final = "_id"
+_CLOCK: Final = "https://yiyang.example/fhir/StructureDefinition/referral-clock"
+_READS: Final = ("read", "vread", "search-type", "history-instance", "everything", "score")
+# A statement of its own each time: its plan must know the values, and its sorts stay in memory.
+_SETTINGS: Final = (
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true), "
+    "set_config('work_mem', '128MB', true)"
+)
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A Task that came to one of these business states, within so many minutes of when it was sent where they are said."""
+
+    states: tuple[str, ...]
+    minutes: int | None = None
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What is counted: what any of the searches finds, for the institution that `by` names.
+
+    `by` is a reference parameter of the type, `_id` for an Organization itself, `author` for who made it. `of` says whether resources are
+    counted or the patients whom they are about. `total` adds up instead of counting: the days of the period on which a resource was there
+    (all of them, where its type has no date), or the minutes until its state was reached.
+    """
+
+    queries: tuple[SearchQuery, ...]
+    by: str
+    of: Literal["resources", "patients"] = "resources"
+    total: Literal["days", "minutes"] | None = None
+    reached: Reached | None = None
+    read_elsewhere: tuple[str, ...] = ()
+    within_hours: int | None = None
+
+    @property
+    def type(self) -> str:
+        return self.queries[0].type
+
+
+class Span(msgspec.Struct, frozen=True):
+    """From one instant to before another one."""
+
+    start: datetime
+    end: datetime
+
+
+async def figures(
+    connection: Any, tallies: Mapping[str, Tally], parts: Mapping[str, str], span: Span
+) -> dict[str, dict[str, int]]:
+    """By the name of a tally and the institution, how many; `parts` are departments and institutions → their institution."""
+    sql = Sql(SYSTEM)
+    own = [*parts]
+    texts = [_counted(name, tally, parts, own, span, sql) for name, tally in tallies.items()]
+    found: dict[str, dict[str, int]] = {name: {} for name in tallies}
+    async with connection.transaction():
+        await connection.execute(_SETTINGS)
+        records = await connection.fetch(" UNION ALL ".join(texts), *sql.values)
+    for record in records:
+        found[record["name"]][record["root"]] = int(record["number"])
+    return found
+
+
+def _counted(name: str, tally: Tally, parts: Mapping[str, str], own: Sequence[str], span: Span, sql: Sql) -> str:
+    rows = Rows("t", tally.type)
+    ids, roots = sql.bind(list(own), "text[]"), sql.bind([parts[each] for each in own], "text[]")
+    named = f"(SELECT * FROM unnest({ids}, {roots}) AS m (part, root)) m"
+    conditions = ["(" + " OR ".join(_found(tally.queries, rows, sql)) + ")", *_more(tally, span, sql)]
+    return (
+        f"SELECT {sql.bind(name, 'text')} AS name, c.root, {_number(tally)} AS number FROM (SELECT DISTINCT m.root, t.id, "
+        f"t.patient, {_amount(tally, span, sql)} AS amount FROM {table(tally.type)} t {_joined(tally.by, named, sql)} "
+        f"WHERE {' AND '.join(conditions)}) c GROUP BY c.root"
+    )
+
+
+def _found(queries: Sequence[SearchQuery], rows: Rows, sql: Sql) -> Iterator[str]:
+    return (f"({' AND '.join(where(query.type, query.conditions, rows, sql))})" for query in queries)
+
+
+def _joined(by: str, named: str, sql: Sql) -> str:
+    if by == ITSELF:
+        return f"JOIN {named} ON m.part = t.id"
+    if by == AUTHOR:
+        return f"JOIN {named} ON m.part = t.author"
+    return (
+        f"CROSS JOIN LATERAL unnest(t.tokens) k JOIN {named} ON k = {sql.bind(f'{by}=Organization/', 'text')} || m.part"
+    )
+
+
+def _number(tally: Tally) -> str:
+    if tally.total is not None:
+        return "coalesce(round(sum(c.amount)), 0)"
+    return "count(DISTINCT c.patient)" if tally.of == "patients" else "count(DISTINCT c.id)"
+
+
+def _amount(tally: Tally, span: Span, sql: Sql) -> str:
+    if tally.total is None:
+        return "0"
+    if tally.total == "minutes" and tally.reached is not None:
+        return f"extract(epoch FROM {_first(tally.reached, sql)} - {_SENT}) / 60"
+    start, end = sql.bind(span.start, "timestamptz"), sql.bind(span.end, "timestamptz")
+    lo, hi = _bounds(tally.type)
+    inside = f"least(coalesce({hi}, {end}), {end}) - greatest(coalesce({lo}, {start}), {start})"
+    return f"greatest(0, ceil(extract(epoch FROM {inside}) / 86400))"
+
+
+def _bounds(resource_type: str) -> tuple[str, str]:
+    try:
+        column = timeline_column(resource_type)
+    except IndexError:  # a type without a date
+        return "NULL::timestamptz", "NULL::timestamptz"
+    return f't."{column}_lo"', f't."{column}_hi"'
+
+
+def _more(tally: Tally, span: Span, sql: Sql) -> Iterator[str]:
+    if tally.reached is not None:
+        first = _first(tally.reached, sql)
+        within = tally.reached.minutes
+        limit = (
+            f" <= {_SENT} + make_interval(mins => {sql.bind(within, 'int')})" if within is not None else " IS NOT NULL"
+        )
+        yield f"{first}{limit}"
+    if tally.read_elsewhere:
+        yield _read_elsewhere(tally.read_elsewhere, span, sql)
+    if tally.within_hours is not None:
+        hours = f"make_interval(hours => {sql.bind(tally.within_hours, 'int')})"
+        yield f"{_written(tally.type, sql)} <= coalesce({_bounds(tally.type)[1]}, {_bounds(tally.type)[0]}) + {hours}"
+
+
+# When the server says that the referral was sent.
+_SENT: Final = (
+    f"""coalesce((jsonb_path_query_first(t.body::jsonb, '$.extension[*] ? (@.url == "{_CLOCK}").extension[*] """
+    """? (@.url == "submitted").valueInstant') #>> '{}')::timestamptz, t.authored_on_lo)"""
+)
+
+
+def _first(reached: Reached, sql: Sql) -> str:
+    """When a version first had one of the states."""
+    states = sql.bind(list(reached.states), "text[]")
+    past = "SELECT h.updated, h.body FROM fhir.history h WHERE h.type = 'Task' AND h.id = t.id AND h.shard = t.shard"
+    code = "jsonb_array_elements(v.body::jsonb #> '{businessStatus,coding}') c"
+    return (
+        f"(SELECT min(v.updated) FROM ({past} UNION ALL SELECT t.updated, t.body) v "
+        f"WHERE v.body IS NOT NULL AND EXISTS (SELECT FROM {code} WHERE c ->> 'code' = ANY({states})))"
+    )
+
+
+def _read_elsewhere(types: Sequence[str], span: Span, sql: Sql) -> str:
+    """Another institution has read of the patient resources of these types."""
+    start, end = sql.bind(span.start, "timestamptz"), sql.bind(span.end, "timestamptz")
+    kinds, reads = sql.bind(list(types), "text[]"), sql.bind(list(_READS), "text[]")
+    other = (
+        f"a.type = ANY({kinds}) AND a.interaction = ANY({reads}) AND a.status BETWEEN 200 AND 299 AND a.at >= {start} AND a.at < {end} "
+        "AND a.organization IS NOT NULL AND a.organization <> m.root"
+    )
+    ways = ("a.patient = t.patient", "a.patients @> ARRAY[t.patient]")
+    return "(" + " OR ".join(f"EXISTS (SELECT FROM fhir.audit a WHERE {way} AND {other})" for way in ways) + ")"
+
+
+def _written(resource_type: str, sql: Sql) -> str:
+    """When the first version was written."""
+    kind = sql.bind(resource_type, "text")
+    first = f"SELECT h.updated FROM fhir.history h WHERE h.type = {kind} AND h.id = t.id AND h.shard = t.shard AND h.version = 1"
+    return f"CASE WHEN t.version = 1 THEN t.updated ELSE ({first}) END"
