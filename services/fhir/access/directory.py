@@ -16,7 +16,7 @@ _SUBSTANCES: Final = ("Substance", "MedicinalProduct", "Medication")  # what eac
 _NOT_SUBSTANCES: Final = frozenset(
     {"MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement"}
 )
-_OTHERS: Final = frozenset({"DeviceDefinition", "SpecimenDefinition", "ObservationDefinition", "MeasureReport"})
+_OTHERS: Final = frozenset({"DeviceDefinition", "SpecimenDefinition", "ObservationDefinition"})
 
 
 @cache
