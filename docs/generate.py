@@ -7,6 +7,7 @@ from typing import Final
 from pydantic_settings import BaseSettings
 
 from docs.conformance import conformance
+from docs.indicators import indicators
 from docs.instruments import code_systems
 from docs.offers import operations, terminologies
 from docs.referral import referral_workflow
@@ -32,6 +33,7 @@ def documents() -> dict[Path, str]:
         Path("docs/fhir/resources.md"): resources(),
         Path("docs/fhir/operations.md"): operations(NOTICE),
         Path("docs/fhir/terminologies.md"): terminologies(NOTICE),
+        Path("docs/indicators.md"): indicators(NOTICE),
         Path("docs/referral-workflow.md"): referral_workflow(NOTICE),
         Path("docs/settings.md"): settings(),
         Path("docs/conformance.md"): conformance(ROOT),

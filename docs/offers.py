@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from services.care.operations import operations as care_operations
+from services.care.operations.evaluate_measure import Kept
 from services.fhir.operations import OPERATIONS, Operation
 from services.fhir.terminology.shipped import shipped_maps, shipped_system, shipped_systems
 from services.records.operations import OPERATIONS as RECORDS
 from services.referral.operations import OPERATIONS as REFERRAL
 
 _PLACES: Final = {"system": "", "type": "{type}/", "instance": "{type}/{id}/"}
+_CARE: Final = care_operations({}, Kept({}, (), {}, 5))
 _OWN: Final = "https://yiyang.example/"
 
 
@@ -23,7 +26,7 @@ def operations(notice: str) -> str:
         "| Operation | Where | Changes | Scope |",
         "|---|---|---|---|",
         *(_operation(operation) for several in OPERATIONS.values() for operation in several),
-        *(_operation(operation) for operation in (*RECORDS, *REFERRAL)),
+        *(_operation(operation) for operation in (*RECORDS, *REFERRAL, *_CARE)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -82,6 +82,8 @@ OPERATIONS: Mapping[str, str] = {
     "$import": "",
     "$ingest": "",
     "$process-message": "",
+    # A report is what is read by it, and that is looked at there too.
+    "$evaluate-measure": "",
 }
 # What R4 invokes on the system and the owner of one type answers.
 AT_THEIR_TYPE: Mapping[str, str] = {"$process-message": "MessageHeader"}

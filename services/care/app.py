@@ -7,7 +7,10 @@ from fastapi import FastAPI
 from services.care.assessments.business import assessing, signed_in_turn
 from services.care.assessments.questionnaire import questionnaire
 from services.care.assessments.reserved import reserved
+from services.care.indicators.load import load_indicators, load_targets
+from services.care.indicators.measure import measure
 from services.care.operations import operations
+from services.care.operations.evaluate_measure import Kept
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
 from services.care.scoring.load import load_instruments
@@ -18,15 +21,28 @@ from services.kit.settings import ServiceSettings
 
 def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
     instruments = load_instruments(settings.instruments)
+    indicators = load_indicators(settings.indicators)
     return create_service(
         "care",
         SERVED,
         settings,
         openings=OPENINGS,
-        operations=operations(instruments),
+        operations=operations(instruments, _kept(settings)),
         business=assessing(instruments),
         guarded=signed_in_turn(instruments),
-        reserved=reserved(instruments),
-        works=(lambda service: Publisher(service, "Questionnaire", map(questionnaire, instruments.values())),),
+        reserved=reserved(instruments, {each.url for each in indicators.values()}),
+        works=(
+            lambda service: Publisher(service, "Questionnaire", map(questionnaire, instruments.values())),
+            lambda service: Publisher(service, "Measure", map(measure, indicators.values())),
+        ),
         **around,
+    )
+
+
+def _kept(settings: ServiceSettings) -> Kept:
+    return Kept(
+        indicators=load_indicators(settings.indicators),
+        targets=load_targets(settings.indicator_targets),
+        supervisors=settings.supervisors,
+        smallest=settings.smallest_cell,
     )

@@ -118,6 +118,24 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
         Path | None,
         Field(description="folder of assessment instruments that come before the shipped ones: docs/instruments.md"),
     ] = None
+    indicators: Annotated[
+        Path | None,
+        Field(description="folder of indicators that come before the shipped ones: docs/indicators.md"),
+    ] = None
+    indicator_targets: Annotated[
+        Path | None,
+        Field(description="file of targets by year and division that come before the shipped ones: docs/indicators.md"),
+    ] = None
+    supervisors: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(
+            description="organizations that may have the figures of all institutions of a division, as aggregates, by the beginnings of its "
+            'code, as JSON: {"wuhai-health-commission": ["1503"]}'
+        ),
+    ] = {}
+    smallest_cell: Annotated[
+        int, Field(ge=2, le=100, description="the smallest number of persons that a supervisor is told")
+    ] = 5
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("outbound_networks")

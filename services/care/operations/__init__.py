@@ -3,13 +3,14 @@
 from typing import Final
 
 from services.care.assessments.grading import Instruments
+from services.care.operations.evaluate_measure import Kept, evaluating
 from services.care.operations.score import scoring
 from services.fhir.operations.operation import Operation
 
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
 
-def operations(instruments: Instruments) -> tuple[Operation, ...]:
+def operations(instruments: Instruments, kept: Kept) -> tuple[Operation, ...]:
     return (
         Operation(
             "score",
@@ -17,5 +18,13 @@ def operations(instruments: Instruments) -> tuple[Operation, ...]:
             ("type", "instance"),
             ("QuestionnaireResponse",),
             scoring(instruments),
+        ),
+        Operation(
+            "evaluate-measure",
+            "http://hl7.org/fhir/OperationDefinition/Measure-evaluate-measure",
+            ("type", "instance"),
+            ("Measure",),
+            evaluating(kept),
+            letters="",
         ),
     )

@@ -2,7 +2,7 @@
 
 What is counted is said by searches, which become the same SQL as they do for a client; the body of a resource is looked at only for what no
 search asks: when a Task first reached a state, who read of a patient, when a version was written. One measure is one statement, and so of
-one snapshot (docs/adr/0037).
+one snapshot (docs/adr/0038).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
