@@ -13,7 +13,7 @@ ARGS   ?=
 ROUNDS ?= 20
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral docs lock clean
+.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral bench-summary docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-scaling: $(READY) ## 数据量增大时的检索时延 · search latencies
 
 bench-notifications: $(READY) ## 从提交到通知送达的时延 · how soon a subscriber is told of a commit
 	$(BIN)/python -m benchmarks.notifications $(ARGS)
+
+bench-summary: $(READY) ## 患者摘要的时延 · how soon the summary of an elder is there
+	$(BIN)/python -m benchmarks.summary $(ARGS)
 
 bench-referral: $(READY) ## 转诊每秒流转次数 · transitions of referrals a second
 	$(BIN)/python -m benchmarks.referral $(ARGS)

@@ -35,7 +35,7 @@ class Probes:
         self._seen: dict[Who, Mapping[str, Thing]] = {}
         self._kinds: tuple[tuple[int, Callable[[Who], Awaitable[None]]], ...] = (
             (30, self.search), (14, self.read), (8, self.included), (6, self.paged), (5, self.history), (4, self.vread),
-            (4, self.everything), (4, self.in_a_batch), (3, self.type_history), (3, self.update), (3, self.remove),
+            (4, self.everything), (2, self.summary), (4, self.in_a_batch), (3, self.type_history), (3, self.update), (3, self.remove),
             (3, self.by_criteria), (2, self.patch), (2, self.refer_to), (2, self.by_reference), (2, self.meta), (2, self.create_if_none),
             (2, self.sorted_and_counted), (4, self.in_a_compartment), (4, self.over_types), (2, self.in_a_transaction),
         )  # fmt: skip
@@ -100,6 +100,14 @@ class Probes:
         expected = {n for n, t in seen.items() if patient.body["id"] in t.patients}
         listed = {n for n in found if n.partition("/")[0] != "Group"}
         assert listed == expected, (who, patient, listed ^ expected)
+        self.only_seen(who, answer)
+
+    async def summary(self, who: Who) -> None:
+        patient = self.model.things[f"Patient/{self.random.choice(self.world.patients)}"]
+        answer = await self.call(who, "GET", f"/{patient.name}/$summary")
+        if not self.model.sees(who, patient):
+            assert answer.status_code == 404, (who, patient, answer.text)
+            return
         self.only_seen(who, answer)
 
     async def meta(self, who: Who) -> None:

@@ -24,6 +24,7 @@ from services.fhir.pages.narrative import blocks_of
 from services.fhir.pages.pdf import pdf
 from services.fhir.pages.sheet import CUT, MAX_SECTION, MAX_SHEET, Fact, Grid, Paragraph, Part, Section, Sheet, fitted
 from services.fhir.pages.whole import whole
+from services.fhir.pages.xhtml import narrative
 from tests import slips
 from tests.builders import UCUM, coded, observation
 from tests.filled import filled
@@ -148,6 +149,16 @@ def test_a_broken_narrative_breaks_nothing(broken: object) -> None:
     assert all(isinstance(block, Paragraph | Grid) for block in blocks_of(broken))
 
 
+def test_blocks_become_a_narrative_without_markup_of_their_own() -> None:
+    blocks = (Paragraph("<b>a</b> & b\nc"), Grid(("项目", "结果"), (("<script>", "1"),)))
+    made = narrative(blocks)
+    assert made["status"] == "generated"
+    assert "<p>&lt;b&gt;a&lt;/b&gt; &amp; b<br/>c</p>" in made["div"]
+    assert "<script>" not in made["div"]
+    read = blocks_of(made["div"])
+    assert read == (Paragraph("<b>a</b> & b\nc"), blocks[1])
+
+
 def test_a_table_within_a_table_is_a_part_of_its_cell() -> None:
     assert blocks_of("<table><tr><td>甲<table><tr><td>乙</td></tr></table></td><td>丙</td></tr></table>丁") == (
         Grid((), (("甲乙", "丙"),)),
@@ -172,6 +183,17 @@ def test_a_table_within_a_table_is_a_part_of_its_cell() -> None:
         ({"resourceType": "Procedure", "status": "completed", "code": {"text": "冠脉造影"}, "performedDateTime": "2026-11-21"}, "冠脉造影：2026年11月21日"),
         ({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "心脏彩超"}, "conclusion": "左室射血分数 38 %"},
          "心脏彩超：左室射血分数 38 %"),
+        ({"resourceType": "AdverseEvent", "event": {"text": "跌倒"}, "date": "2026-11-01", "outcome": {"text": "已处理"}}, "跌倒：2026年11月1日，已处理"),
+        ({"resourceType": "RiskAssessment", "status": "final", "code": {"text": "跌倒风险"}, "occurrenceDateTime": "2026-11",
+          "prediction": [{"qualitativeRisk": {"coding": [{"code": "high"}]}}]}, "跌倒风险：高，2026年11月"),
+        ({"resourceType": "CarePlan", "status": "on-hold", "title": "康复计划", "activity": [{"detail": {"code": {"text": "步行训练"}}}],
+          "period": {"start": "2026-11-01"}}, "康复计划：步行训练，2026年11月1日 起，暂停"),
+        ({"resourceType": "EpisodeOfCare", "status": "active", "type": [{"text": "全托"}], "managingOrganization": {"display": "安康养老院"}}, "全托：安康养老院"),
+        ({"resourceType": "DeviceUseStatement", "status": "active", "device": {"display": "胃管"}, "timingDateTime": "2026-11-01"}, "胃管：2026年11月1日"),
+        ({"resourceType": "Device", "status": "active", "deviceName": [{"name": "助听器"}]}, "助听器"),
+        ({"resourceType": "Consent", "status": "active", "category": [{"text": "不施行心肺复苏"}], "dateTime": "2026"}, "不施行心肺复苏：2026年"),
+        ({"resourceType": "Immunization", "status": "completed", "vaccineCode": {"text": "流感疫苗"}, "occurrenceString": "去年秋天"}, "流感疫苗：去年秋天"),
+        ({"resourceType": "Flag", "status": "active", "code": {"text": "吞咽困难"}}, "吞咽困难"),
     ],
 )  # fmt: skip
 def test_a_resource_is_one_line(resource: Json, told: str) -> None:

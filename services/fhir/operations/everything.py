@@ -12,9 +12,9 @@ import msgspec
 
 from services.fhir.bundle import bundle, outcome_entry, search_entry
 from services.fhir.compartment import patient_types
-from services.fhir.interactions.answers import deleted, unknown
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.supporting import MAX_SUPPORTING, supporting
+from services.fhir.operations.whose import the_patient, whose
 from services.fhir.outcomes import Issue, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
@@ -26,7 +26,6 @@ from services.fhir.store.rows import Stored
 
 DEFAULT_COUNT: Final = 200
 MAX_COUNT: Final = 1000
-MAX_MERGED: Final = 50
 _PLACE: Final = ("bigint", "text")  # place of the type, id
 _KNOWN: Final = frozenset({"start", "end", "_since", "_type", "_count", "_cursor"})
 
@@ -46,27 +45,14 @@ class Asked(msgspec.Struct, frozen=True):
     end: datetime | None
 
 
-class _Other(msgspec.Struct):
-    reference: str = ""
-
-
-class _Link(msgspec.Struct):
-    other: _Other
-    type: str
-
-
-class _Linked(msgspec.Struct):
-    link: list[_Link] = []
-
-
 async def everything(request: FhirRequest, service: Service) -> Answer:
     inputs = read_inputs(request)
     asked = await _asked(inputs, request, service)
     cursor = inputs.text("_cursor")
     after: Place | None = _unsealed(cursor, asked, service) if cursor else None
-    patient = await _patient(request, service) if request.id else None
-    whose = await _whose(patient, service) if patient else None
-    found = await _page(whose, asked, after, service)
+    patient = await the_patient(request, service) if request.id else None
+    people = await whose(patient, service) if patient else None
+    found = await _page(people, asked, after, service)
     shown = [stored for _, stored in found[: asked.count]]
     beside, is_cut = await supporting(shown, asked.others, asked.since, request.caller, service)
     about = (stored.patient for stored in shown)
@@ -116,27 +102,6 @@ def _bound(name: str, text: str | None, service: Service, side: int) -> datetime
         return parse_range(text, service.zone)[side]
     except ValueError as error:
         raise invalid(name, "not a date", "应为日期") from error
-
-
-async def _patient(request: FhirRequest, service: Service) -> Stored:
-    stored = await service.stores.reading(lambda store: store.read("Patient", request.id))
-    if stored is None or stored.is_deleted:
-        await service.stores.audit_log.record(request.audit("everything", 410 if stored else 404, of=stored))
-        raise deleted(stored) if stored else unknown("Patient")
-    return stored
-
-
-async def _whose(patient: Stored, service: Service) -> tuple[str, ...]:
-    """The patient and the records that were merged into this one, and into those: http://hl7.org/fhir/R4/patient.html#links"""
-    found, waiting = [patient.id], [patient]
-    while waiting and len(found) < MAX_MERGED:
-        links = msgspec.json.decode((waiting.pop(0).body or "{}").encode(), type=_Linked).link
-        replaced = [link.other.reference.removeprefix("Patient/") for link in links if link.type == "replaces"]
-        new = [each for each in replaced if each not in found]
-        found += new
-        stored = [await service.stores.read("Patient", each) for each in new]
-        waiting += [each for each in stored if each]
-    return tuple(found)
 
 
 async def _page(

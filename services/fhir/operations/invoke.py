@@ -29,6 +29,8 @@ async def invoke(request: FhirRequest, service: Service) -> Answer:
 def _as_binary(answer: Answer) -> Answer:
     """A page inside of a Bundle is a Binary: http://hl7.org/fhir/R4/binary.html#rest"""
     kind = next((value.decode() for name, value in answer.headers if name == b"content-type"), "")
+    if not kind:
+        return answer
     data = base64.b64encode(answer.body).decode()
     return Answer(answer.status, msgspec.json.encode({"resourceType": "Binary", "contentType": kind, "data": data}))
 

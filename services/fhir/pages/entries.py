@@ -4,36 +4,18 @@ What its author took back (`entered-in-error`) is not told.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from services.fhir.pages import values, words
+from services.fhir.pages import care_lines, values, words
+from services.fhir.pages.line import STATUS, Line, Resolve, joined, status
 from services.fhir.pages.narrative import blocks_of
 from services.fhir.pages.sheet import Paragraph
 
 Json = dict[str, Any]
-Resolve = Callable[[Any], Json | None]
 
 WRONG: Final = "entered-in-error"
-_STATUS: Final = {
-    "inactive": "非活动", "resolved": "已愈", "remission": "缓解", "recurrence": "复发", "relapse": "复发",
-    "stopped": "已停用", "on-hold": "暂停", "completed": "已完成", "not-taken": "未服用", "intended": "拟用",
-    "preliminary": "初步", "registered": "未出结果", "partial": "部分结果", "cancelled": "已取消", "draft": "草稿",
-    "not-done": "未执行", "in-progress": "进行中", "refuted": "已排除", "unconfirmed": "未确认", "provisional": "暂定",
-    "differential": "鉴别", "amended": "已更正", "corrected": "已更正",
-}  # fmt: skip
 _CRITICAL: Final = {"high": "高风险", "low": "低风险", "unable-to-assess": ""}
-
-
-class Line(NamedTuple):
-    """`name` is what the resource is about, `detail` what it says of it."""
-
-    name: str
-    detail: str = ""
-
-    @property
-    def text(self) -> str:
-        return "：".join(filter(None, self))
 
 
 def is_wrong(resource: Json) -> bool:
@@ -54,7 +36,7 @@ def unnamed(resource: Json) -> str:
 
 def _condition(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
     began = onset(resource, zone)
-    return Line(words.concept(resource.get("code")), _joined(f"{began}起" if began else "", *_judged(resource)))
+    return Line(words.concept(resource.get("code")), joined(f"{began}起" if began else "", *_judged(resource)))
 
 
 def onset(resource: Json, zone: ZoneInfo) -> str:
@@ -63,19 +45,19 @@ def onset(resource: Json, zone: ZoneInfo) -> str:
 
 def judged(resource: Json) -> str:
     """What is out of the ordinary with a Condition or an allergy: no longer active, not confirmed."""
-    return _joined(*_judged(resource))
+    return joined(*_judged(resource))
 
 
 def _judged(resource: Json) -> list[str]:
-    return [_STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
+    return [STATUS.get(c, "") for e in ("clinicalStatus", "verificationStatus") for c in _codes(resource.get(e))]
 
 
 def _allergy(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
-    return Line(words.concept(resource.get("code")), _joined(reactions(resource), risk(resource), *_judged(resource)))
+    return Line(words.concept(resource.get("code")), joined(reactions(resource), risk(resource), *_judged(resource)))
 
 
 def reactions(resource: Json) -> str:
-    return _joined(*(words.concepts(each.get("manifestation", ())) for each in resource.get("reaction", ())))
+    return joined(*(words.concepts(each.get("manifestation", ())) for each in resource.get("reaction", ())))
 
 
 def risk(resource: Json) -> str:
@@ -83,7 +65,7 @@ def risk(resource: Json) -> str:
 
 
 def _medication(resource: Json, resolve: Resolve, _: ZoneInfo) -> Line:
-    return Line(medicine(resource, resolve), _joined(dosage(resource), course(resource)))
+    return Line(medicine(resource, resolve), joined(dosage(resource), course(resource)))
 
 
 def medicine(resource: Json, resolve: Resolve) -> str:
@@ -96,13 +78,13 @@ def medicine(resource: Json, resolve: Resolve) -> str:
 
 def course(resource: Json) -> str:
     """Whether it is still taken; nothing where it is."""
-    return _STATUS.get(resource.get("status", ""), "")
+    return STATUS.get(resource.get("status", ""), "")
 
 
 def dosage(resource: Json) -> str:
     """One of a MedicationAdministration, several of the others."""
     given: Any = resource.get("dosage", resource.get("dosageInstruction", []))
-    return _joined(*map(_dosage, given if isinstance(given, list) else [given]))
+    return joined(*map(_dosage, given if isinstance(given, list) else [given]))
 
 
 def _dosage(dosage: Json) -> str:
@@ -117,7 +99,7 @@ def _dosage(dosage: Json) -> str:
 
 def _observation(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
     normal = values.reference_range(resource)
-    about = _joined(f"参考 {normal}" if normal else "", values.effective(resource, zone), status(resource))
+    about = joined(f"参考 {normal}" if normal else "", values.effective(resource, zone), status(resource))
     result = values.result(resource, zone)
     return Line(words.concept(resource.get("code")), f"{result}（{about}）" if about and result else result or about)
 
@@ -127,13 +109,13 @@ def _report(resource: Json, resolve: Resolve, zone: ZoneInfo) -> Line:
     told = "；".join(each.text for result in found if (each := line(result, resolve, zone)))
     conclusion = words.clean(resource.get("conclusion")) or words.concepts(resource.get("conclusionCode", ()))
     at = values.effective(resource, zone)
-    return Line(words.concept(resource.get("code")), _joined(conclusion, told, at, status(resource)))
+    return Line(words.concept(resource.get("code")), joined(conclusion, told, at, status(resource)))
 
 
 def _procedure(resource: Json, _: Resolve, zone: ZoneInfo) -> Line:
     at = values.value(resource, zone, "performed")
     return Line(
-        words.concept(resource.get("code")), _joined(at, words.concept(resource.get("outcome")), status(resource))
+        words.concept(resource.get("code")), joined(at, words.concept(resource.get("outcome")), status(resource))
     )
 
 
@@ -151,7 +133,7 @@ def _other(resource: Json, _: Resolve, __: ZoneInfo) -> Line:
         block.text for block in blocks_of(resource.get("text", {}).get("div")) if isinstance(block, Paragraph)
     )
     name = next(filter(None, named), "") or told
-    return Line(name, _joined(words.clean(resource.get("conclusion")), status(resource)))
+    return Line(name, joined(words.clean(resource.get("conclusion")), status(resource)))
 
 
 def _words(value: Any) -> str:
@@ -174,20 +156,20 @@ _LINES: Final[Mapping[str, Callable[[Json, Resolve, ZoneInfo], Line]]] = {
     "DiagnosticReport": _report,
     "Procedure": _procedure,
     "Encounter": _encounter,
+    "AdverseEvent": care_lines.adverse_event,
+    "RiskAssessment": care_lines.risk_assessment,
+    "CarePlan": care_lines.care_plan,
+    "EpisodeOfCare": care_lines.episode_of_care,
+    "Device": care_lines.device,
+    "DeviceUseStatement": care_lines.device_use,
+    "Consent": care_lines.consent,
+    "Immunization": care_lines.immunization,
+    "Flag": care_lines.flag,
 }
 
 
 def _codes(concept: Any) -> list[str]:
     return [coding.get("code", "") for coding in (concept or {}).get("coding", ())]
-
-
-def status(resource: Json) -> str:
-    """What is out of the ordinary with the status."""
-    return _STATUS.get(resource.get("status", ""), "") if resource.get("status") != "completed" else ""
-
-
-def _joined(*parts: str) -> str:
-    return "，".join(filter(None, parts))
 
 
 def _display(reference: Any) -> str:

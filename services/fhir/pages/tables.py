@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.fhir.pages import entries, values, words
-from services.fhir.pages.entries import Resolve
+from services.fhir.pages.line import Resolve, status
 from services.fhir.pages.sheet import Block, Grid, Paragraph
 
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ def _row(cells: Cells, resource: Json) -> Cells:
 
 def _observation(resource: Json, _: Resolve, zone: ZoneInfo) -> Cells:
     result = values.result(resource, zone)
-    noted = "".join(f"（{text}）" for text in (entries.status(resource),) if text)
+    noted = "".join(f"（{text}）" for text in (status(resource),) if text)
     normal = values.reference_range(resource)
     return words.concept(resource.get("code")), f"{result}{noted}", normal, values.effective(resource, zone)
 

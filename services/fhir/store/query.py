@@ -21,7 +21,17 @@ from services.fhir.store.shards import shard_of
 from services.fhir.store.sorting import Order, orders_of
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
 
-__all__ = ["RETURNED", "Rows", "Sql", "Statement", "count_statement", "is_plain", "orders_for", "page_statement"]
+__all__ = [
+    "RETURNED",
+    "Rows",
+    "Sql",
+    "Statement",
+    "count_statement",
+    "first_pages_statement",
+    "is_plain",
+    "orders_for",
+    "page_statement",
+]
 
 _T: Final = "t"
 
@@ -49,6 +59,24 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Acce
     limit = sql.bind(query.count + 1, "bigint")
     text = f"SELECT {RETURNED}{keys}{tokens} FROM {table(query.type)} t WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {limit}"
     return Statement(text, tuple(sql.values), orders, sql.shared)
+
+
+def first_pages_statement(queries: Sequence[SearchQuery], access: Access) -> Statement:
+    """The first page of each plain search, all of them as one statement: `place` says of which search a row is, `nth` where in it."""
+    sql = Sql(access)
+    legs = (_first_page(n, query, sql) for n, query in enumerate(queries))
+    text = f"SELECT * FROM ({' UNION ALL '.join(legs)}) p ORDER BY place, nth"
+    return Statement(text, tuple(sql.values), ())
+
+
+def _first_page(place: int, query: SearchQuery, sql: Sql) -> str:
+    conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
+    order = ", ".join(o.clause for o in _orders(query))
+    limit = sql.bind(query.count, "bigint")
+    return (
+        f"(SELECT {place} AS place, row_number() OVER (ORDER BY {order}) AS nth, {RETURNED} FROM {table(query.type)} t "
+        f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {limit})"
+    )
 
 
 def count_statement(query: SearchQuery, access: Access) -> Statement:

@@ -12,10 +12,18 @@ from services.fhir.search.query import ReferenceValue, SearchQuery, matches_in
 from services.fhir.store import read
 from services.fhir.store.cursors import seal, unseal
 from services.fhir.store.includes import MAX_INCLUDED, Found, included
-from services.fhir.store.query import Statement, bound_patient, count_statement, is_plain, orders_for, page_statement
+from services.fhir.store.query import (
+    Statement,
+    bound_patient,
+    count_statement,
+    first_pages_statement,
+    is_plain,
+    orders_for,
+    page_statement,
+)
 from services.fhir.store.rows import Stored, from_record
 
-__all__ = ["MAX_INCLUDED", "Page", "page_alone", "search", "statement_alone"]
+__all__ = ["MAX_INCLUDED", "Page", "first_pages", "page_alone", "search", "statement_alone"]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -42,6 +50,17 @@ def page_alone(query: SearchQuery, statement: Statement, records: Sequence[Any],
     rows, place = _rows(query, statement, records)
     matches = tuple([from_record(r, query.type) for r in rows])
     return Page(matches, next=seal(place, _identity(query), keys) if place else None)
+
+
+async def first_pages(connection: Any, queries: Sequence[SearchQuery], access: Access) -> list[list[Stored]]:
+    """What each of several plain searches finds on its first page, in one round trip."""
+    found: list[list[Stored]] = [[] for _ in queries]
+    if queries:
+        statement = first_pages_statement(queries, access)
+        for record in await connection.fetch(statement.sql, *statement.values):
+            place = record["place"]
+            found[place].append(from_record(record, queries[place].type))
+    return found
 
 
 async def search(connection: Any, query: SearchQuery, key: bytes, access: Access) -> Page:

@@ -8,6 +8,7 @@ from services.records.operations.disclosures import disclosures
 from services.records.operations.match import match
 from services.records.operations.merge import merge, unmerge
 from services.records.operations.register import register
+from services.records.operations.summary import OFFERED, summary
 
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
@@ -22,4 +23,12 @@ OPERATIONS: Final = (
     Operation("merge", f"{_OURS}/Patient-merge", ("type",), ("Patient",), merge, affects_state=True, letters="u"),
     Operation("unmerge", f"{_OURS}/Patient-unmerge", ("type",), ("Patient",), unmerge, affects_state=True, letters="u"),
     Operation("disclosures", f"{_OURS}/Patient-disclosures", ("instance",), ("Patient",), disclosures),
+    Operation(
+        "summary",
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        ("instance",),
+        ("Patient",),
+        summary,
+        media=OFFERED,
+    ),
 )

@@ -1,0 +1,1 @@
+"""The patient summary: what an institution has to know of an elder at first sight (docs/adr/0039)."""
