@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 
 from services.fhir.access.grants import Moment, Opening, Opens, organizations, patient_in
-from services.fhir.business import Business, Change, Context, Decision, Guarded, Intent, OnTimer
+from services.fhir.business import Business, Change, Context, Decision, Guarded, Intent, OnTimer, Timer
 from services.fhir.clockwork import Clockwork
 from services.fhir.deployable import create_service
 from services.fhir.served import ServedType
@@ -37,7 +37,7 @@ class Rule:
         self.others.append(others)
         return await self.decide(changes, others, context)
 
-    async def ring(self, holder: str, act: str, context: Context) -> Sequence[Intent]:
+    async def ring(self, holder: str, act: str, context: Context) -> Sequence[Intent | Timer]:
         self.rung.append((holder, act))
         return await self.on_timer(holder, act, context)
 

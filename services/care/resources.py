@@ -14,7 +14,7 @@ SERVED: Final = (
     ServedType("RiskAssessment"),
     ServedType("ClinicalImpression"),
     ServedType("Flag"),
-    ServedType("DetectedIssue"),
+    ServedType("DetectedIssue", governed=True),
     ServedType("NutritionOrder"),
     ServedType("DeviceRequest"),
     ServedType("DeviceUseStatement"),

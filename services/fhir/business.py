@@ -23,6 +23,8 @@ __all__ = [
     "Context",
     "Decision",
     "Guarded",
+    "Heard",
+    "Hears",
     "Hold",
     "Intent",
     "Json",
@@ -30,6 +32,7 @@ __all__ = [
     "RefusedChange",
     "Reserved",
     "Timer",
+    "Wake",
     "changed",
     "created",
     "deleted",
@@ -99,6 +102,11 @@ class Context(Protocol):
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Who holds a place of each key now, the first of several; a key that nobody holds is left out."""
 
+    async def first(
+        self, resource_type: str, parameters: Sequence[tuple[str, str]], count: int
+    ) -> list[tuple[Json, int]]:
+        """So many that match, the first in the order that `_sort` says."""
+
     async def held(self, keys: Sequence[str]) -> Mapping[str, int]:
         """How many places of each key are taken now; a key of which none is taken is left out."""
 
@@ -115,5 +123,29 @@ Guarded = Callable[[str, Json], bool]
 Reserved = Mapping[str, Callable[[Json], bool]]
 """By type: is this resource the platform's alone to write, change and delete?"""
 
-OnTimer = Callable[[str, str, Context], Awaitable[Sequence[Intent]]]
-"""(holder, act, context) → what the platform writes when a timer is due, of own types; nothing, and the timer is gone."""
+OnTimer = Callable[[str, str, Context], Awaitable[Sequence[Intent | Timer]]]
+"""(holder, act, context) → what the platform writes when a timer is due, of own types; nothing, and the timer is gone.
+
+A Timer among it is set for the same holder from now on."""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A committed version that a listener's topic names; `resource` is None for a deletion."""
+
+    type: str
+    id: str
+    version: int
+    patient: str | None
+    resource: Json | None
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """A timer that follows from what was heard: due at once, or `due` later and set only where it is not there yet."""
+
+    holder: str
+    act: str
+    due: datetime | None = None
+
+
+Hears = Callable[[Sequence[Heard], Context], Awaitable[Sequence[Wake]]]
+"""(what was committed, context) → the timers that follow. It may be asked again of the same, and what it does comes of the timers alone."""

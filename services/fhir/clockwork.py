@@ -1,12 +1,13 @@
 """Does what is due by itself: whoever takes up a timer writes its effect, which uses the timer up (docs/adr/0027)."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from services.fhir import audit
-from services.fhir.business import OnTimer
+from services.fhir.business import Intent, OnTimer
 from services.fhir.interactions.commit import Finish, Written, carry_out
 from services.fhir.interactions.decide import Deciding
 from services.fhir.interactions.prepare import Prepared, prepare
@@ -14,7 +15,7 @@ from services.fhir.service import Service
 from services.fhir.store import timers
 from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
-from services.fhir.store.terms import Fired, Terms, joined
+from services.fhir.store.terms import Fired, Terms, Timer, Timers, joined
 from services.kit.background import keep_at
 from services.kit.caller import Caller
 from services.kit.database import DatabaseUnavailable
@@ -46,15 +47,19 @@ class Clockwork:
         async with self._service.stores.database.connection() as connection:
             taken = await timers.take_up(connection, name, now, LEASE)
         for fired in taken:
-            try:
-                await self.fire(fired)
-            except timers.UsedUpError:
-                continue  # somebody was faster, or has set other timers
-            except (DatabaseUnavailable, PeerUnavailable):
-                raise
-            except Exception as error:  # noqa: BLE001 - it is tried again after a growing pause
-                log_failure("timer.failed", error, service=name)
+            await self.attempt(fired)
         return bool(taken)
+
+    async def attempt(self, fired: Fired) -> None:
+        """The effect where the timer is still there; what fails is left for later."""
+        try:
+            await self.fire(fired)
+        except timers.UsedUpError:
+            pass  # somebody was faster, or has set other timers
+        except (DatabaseUnavailable, PeerUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is tried again after a growing pause
+            log_failure("timer.failed", error, service=self._service.name)
 
     async def fire(self, fired: Fired) -> None:
         """The effect of one timer: an ordinary write through the business, as the platform."""
@@ -62,12 +67,19 @@ class Clockwork:
         service = self._service.seen_by(caller).as_platform()
 
         async def plan(store: Store) -> tuple[Prepared, Finish[None]]:
-            intents = await self._on_timer(fired.holder, fired.act, Deciding(store, service))
+            found = await self._on_timer(fired.holder, fired.act, Deciding(store, service))
+            intents = [each for each in found if isinstance(each, Intent)]
             prepared = await prepare(dict(enumerate(intents)), store, service)
-            whole = msgspec.structs.replace(prepared, terms=joined((prepared.terms, Terms(fired=fired))))
+            own = Terms(fired=fired, timers=_again(fired, found, service.name))
+            whole = msgspec.structs.replace(prepared, terms=joined((prepared.terms, own)))
             return whole, lambda store, written: _remember(store, written, caller, service)
 
         await carry_out(plan, service)
+
+
+def _again(fired: Fired, found: Sequence[Intent | Timer], service: str) -> tuple[Timers, ...]:
+    timers = tuple(each for each in found if isinstance(each, Timer))
+    return (Timers(service, fired.holder, timers),) if timers else ()
 
 
 def _remember(store: Store, written: Written, caller: Caller, service: Service) -> None:

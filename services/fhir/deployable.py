@@ -15,7 +15,7 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
-from services.fhir.business import Business, Guarded, OnTimer, Reserved
+from services.fhir.business import Business, Guarded, Hears, OnTimer, Reserved
 from services.fhir.clockwork import Clockwork
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
@@ -31,8 +31,10 @@ from services.fhir.store.store import Stores
 from services.fhir.store.together import ReadsTogether
 from services.fhir.store.vault import vault_of
 from services.fhir.store.writes_together import WritesTogether
+from services.fhir.subscriptions.listener import Listener
 from services.fhir.subscriptions.notifier import Notifier
 from services.fhir.subscriptions.pace import Pace
+from services.fhir.subscriptions.topics import Topic
 from services.fhir.sweeper import Sweeper
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
@@ -73,13 +75,14 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     reserved: Reserved = MappingProxyType({}),
     advice: Mapping[str, Advice] = MappingProxyType({}),
     timers: OnTimer | None = None,
+    listens: tuple[Topic, Hears] | None = None,
     works: Sequence[Callable[[Service], Works]] = (),
     **around: Unpack[Around],
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
     `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `advice` says what is odd
-    and stored; `timers` what the platform does when one is due; `works` go on beside requests.
+    and stored; `timers` what the platform does when one is due; `listens` to what a topic names sets some; `works` go on beside requests.
     """
     database, peers = around.get("database"), around.get("peers")
     own_database = database or Database(settings.database_url, settings.pool_size, role_of(name))
@@ -101,10 +104,12 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.state.notifier = notifier
     clockwork = Clockwork(service, timers) if timers else None
     app.state.clockwork = clockwork
+    listener = Listener(service, *listens, clockwork) if listens and clockwork else None
+    app.state.listener = listener
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
     sweeper = Sweeper(own_database, service.clock, timedelta(days=service.keep_days))
-    working = (worker, sealer, clockwork, reindexer, notifier, sweeper, *(each(service) for each in works))
+    working = (worker, sealer, clockwork, listener, reindexer, notifier, sweeper, *(each(service) for each in works))
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)

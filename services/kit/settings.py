@@ -136,6 +136,14 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
     smallest_cell: Annotated[
         int, Field(ge=2, le=100, description="the smallest number of persons that a supervisor is told")
     ] = 5
+    alert_rules: Annotated[
+        Path | None,
+        Field(description="folder of monitoring rules that come before the shipped ones: docs/monitoring.md"),
+    ] = None
+    alert_chains: Annotated[
+        Path | None,
+        Field(description="folder of chains of who is told of an alert, before the shipped ones: docs/monitoring.md"),
+    ] = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("outbound_networks")

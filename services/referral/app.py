@@ -8,6 +8,7 @@ from services.fhir.deployable import Around, create_service
 from services.kit.settings import ServiceSettings
 from services.referral.business import business_of, guarded
 from services.referral.operations import OPERATIONS
+from services.referral.reserved import RESERVED
 from services.referral.resources import SERVED
 from services.referral.rules import OPENINGS
 from services.referral.timers import on_timer
@@ -22,6 +23,7 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=OPERATIONS,
         business=business_of(settings),
         guarded=guarded,
+        reserved=RESERVED,
         timers=on_timer,
         **around,
     )

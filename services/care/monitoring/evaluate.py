@@ -1,16 +1,16 @@
 """What readings mean by a rule, now: pure, and the same whatever order they came in, late or twice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
 
-from services.care.monitoring.rule import Bound, Measure, Missing, Quiet, Reading, Rule, State, Threshold, Trend
+from services.care.monitoring.rule import Bound, Event, Measure, Missing, Quiet, Reading, Rule, State, Threshold, Trend
 from services.fhir.ucum import canonical, unit
 
-Reason = Literal["no-unit", "other-unit", "in-the-future"]
+Reason = Literal["no-unit", "other-unit", "in-the-future", "repeated"]
 
 AHEAD: Final = timedelta(minutes=5)
 """How far the clock of a device may run before ours."""
@@ -42,15 +42,25 @@ class _Told(msgspec.Struct, frozen=True):
 
 def evaluate(rule: Rule, readings: Iterable[Reading], now: datetime, *, is_open: bool) -> Finding:
     """There is one open alert for each rule and patient: it is raised once, and over only when the readings are back."""
-    looked_at = {each: _unusable(each, rule, now) for each in readings}
+    ordered = sorted(dict.fromkeys(readings), key=lambda each: (each.at, each.id))
+    firsts: dict[tuple[str, datetime, Decimal, str], str] = {}
+    for each in ordered:
+        firsts.setdefault((each.code, each.at, each.value, each.unit), each.id)
+    looked_at = {each: unusable_for(each, rule, now) or _repeated(each, firsts) for each in ordered}
     unusable = tuple(problem for problem in looked_at.values() if problem)
-    usable = sorted((each for each, problem in looked_at.items() if not problem), key=lambda each: (each.at, each.id))
+    usable = [each for each, problem in looked_at.items() if not problem]
     told = _told(rule, usable, now)
     if is_open:
         return Finding("clear" if told.is_back else "keep", told.by, unusable)
     if not told.is_breached:
         return Finding("normal", (), unusable)
-    return Finding("raise", told.by, unusable, _after(rule.quiet, now))
+    return Finding("raise", told.by, unusable, after_quiet(rule.quiet, now))
+
+
+def _repeated(reading: Reading, firsts: Mapping[tuple[str, datetime, Decimal, str], str]) -> Unusable | None:
+    """The same value of the same instant is one reading, however often it was sent."""
+    first = firsts[reading.code, reading.at, reading.value, reading.unit]
+    return None if first == reading.id else Unusable(reading.id, "repeated")
 
 
 def _told(rule: Rule, readings: Sequence[Reading], now: datetime) -> _Told:
@@ -64,17 +74,29 @@ def _told(rule: Rule, readings: Sequence[Reading], now: datetime) -> _Told:
             return _by_trend(rule, [*_of(rule.measure, readings)])
         case Missing():
             return _by_absence(rule, [*_of(rule.measure, readings)], now)
+        case Event():
+            return _Told(is_breached=False, is_back=False, by=())
 
 
 def _by_bound(bound: Bound, rule: Threshold, readings: Sequence[tuple[Reading, Decimal]]) -> _Told:
     """A bound of which there is no reading says nothing, and holds nothing open."""
     if not readings:
         return _Told(is_breached=False, is_back=True, by=())
-    newest = readings[-rule.readings :]
-    first, last = newest[0][0], newest[-1][0]
-    lasts = len(newest) == rule.readings and last.at - first.at >= timedelta(minutes=rule.minutes)
-    breached = lasts and all(bound.is_breached(value) for _, value in newest)
-    return _Told(breached, bound.is_back(readings[-1][1]), tuple(each.id for each, _ in newest))
+    last, value = readings[-1]
+    lasting = _lasting(bound, rule, readings)
+    return _Told(bool(lasting), bound.is_back(value), tuple(each.id for each in lasting or (last,)))
+
+
+def _lasting(bound: Bound, rule: Threshold, readings: Sequence[tuple[Reading, Decimal]]) -> tuple[Reading, ...]:
+    """The newest ones without a break, as far back as the rule asks for; none where they are too few or too short a while."""
+    lasting: list[Reading] = []
+    for each, value in reversed(readings):
+        if not bound.is_breached(value):
+            return ()
+        lasting.append(each)
+        if len(lasting) >= rule.readings and lasting[0].at - each.at >= timedelta(minutes=rule.minutes):
+            return tuple(reversed(lasting))
+    return ()
 
 
 def _by_trend(rule: Trend, readings: Sequence[tuple[Reading, Decimal]]) -> _Told:
@@ -99,15 +121,15 @@ def _of(measure: Measure, readings: Iterable[Reading]) -> Iterator[tuple[Reading
     """Those of the measure, in its unit."""
     for each in readings:
         if each.code in measure.codes:
-            yield each, _converted(each, measure.unit)
+            yield each, in_unit(each, measure.unit)
 
 
-def _converted(reading: Reading, to: str) -> Decimal:
+def in_unit(reading: Reading, to: str) -> Decimal:
     """Exact where the units are the same, which is nearly always."""
     if reading.unit == to:
         return reading.value
     source, target = unit(reading.unit), unit(to)
-    assert source is not None  # noqa: S101 - looked at by _unusable
+    assert source is not None  # noqa: S101 - looked at by unusable_for
     assert target is not None  # noqa: S101 - looked at when the rule was read
     in_base = canonical(reading.value, source)
     factor = Decimal(target.factor.numerator) / Decimal(target.factor.denominator)
@@ -115,7 +137,7 @@ def _converted(reading: Reading, to: str) -> Decimal:
     return in_base / factor - offset
 
 
-def _unusable(reading: Reading, rule: Rule, now: datetime) -> Unusable | None:
+def unusable_for(reading: Reading, rule: Rule, now: datetime) -> Unusable | None:
     wanted = next((each for each in measures_of(rule) if reading.code in each.codes), None)
     if wanted is None:
         return None
@@ -130,10 +152,12 @@ def _unusable(reading: Reading, rule: Rule, now: datetime) -> Unusable | None:
 
 
 def measures_of(rule: Rule) -> tuple[Measure, ...]:
-    return rule.bounds if isinstance(rule, Threshold) else (rule.measure,)
+    if isinstance(rule, Threshold):
+        return rule.bounds
+    return () if isinstance(rule, Event) else (rule.measure,)
 
 
-def _after(quiet: Quiet | None, now: datetime) -> datetime:
+def after_quiet(quiet: Quiet | None, now: datetime) -> datetime:
     """Now, or the end of the quiet hours that now is in; in the zone of `now`."""
     if quiet is None:
         return now

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.care.definition_files import check, decoded, definition_files
 from services.care.monitoring.evaluate import evaluate, measures_of
-from services.care.monitoring.rule import Bound, Golden, Reading, Rule, Trend
+from services.care.monitoring.rule import Bound, Event, Golden, Reading, Rule, Trend
 from services.care.scoring.results import codes_of
 from services.fhir.ucum import unit
 
@@ -46,7 +46,9 @@ def _problems(rule: Rule) -> Iterator[str]:
             yield from _bound(measure)
     if isinstance(rule, Trend) and rule.rise is None and rule.fall is None:
         yield "a trend rises or falls"
-    if not rule.golden:
+    if isinstance(rule, Event) and rule.golden:
+        yield "no reading says anything of an event"
+    elif not rule.golden and not isinstance(rule, Event):
         yield "golden vectors are needed"
     for golden in rule.golden:
         yield from _golden(rule, golden)

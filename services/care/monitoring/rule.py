@@ -56,7 +56,11 @@ class Quiet(_Form, frozen=True, kw_only=True):
 
 
 class _Rule(_Form, frozen=True, kw_only=True, tag_field="kind"):
-    """`code` is one of the code system alert-rule. An urgent rule has no quiet hours."""
+    """`code` is one of the code system alert-rule. An urgent rule has no quiet hours.
+
+    Who is told follows the `chain`, that of the severity where none is named. What a person has resolved while the readings are not
+    back is not raised again for `rest` minutes.
+    """
 
     code: str
     zh: str
@@ -64,12 +68,14 @@ class _Rule(_Form, frozen=True, kw_only=True, tag_field="kind"):
     source: str
     confidence: Confidence
     severity: Literal["high", "moderate", "low"]
-    golden: tuple["Golden", ...]
+    golden: tuple["Golden", ...] = ()
     quiet: Quiet | None = None
+    chain: str = ""
+    rest: int = 60
 
 
 class Threshold(_Rule, frozen=True, kw_only=True, tag="threshold"):
-    """Raised when the newest `readings` of one bound all breach it and span `minutes`."""
+    """Raised when the newest readings of one bound all breach it, at least `readings` of them over at least `minutes`."""
 
     bounds: tuple[Bound, ...]
     readings: int = 1
@@ -92,7 +98,11 @@ class Missing(_Rule, frozen=True, kw_only=True, tag="missing"):
     hours: int
 
 
-Rule = Threshold | Trend | Missing
+class Event(_Rule, frozen=True, kw_only=True, tag="event"):
+    """Raised by what happens itself: a call for help, a fall, a reading that can't be counted. No reading says that it is over."""
+
+
+Rule = Threshold | Trend | Missing | Event
 
 
 class Reading(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.care.assessments.grading import Instruments
+from services.care.operations import alerts
 from services.care.operations.evaluate_measure import Kept, evaluating
 from services.care.operations.score import scoring
 from services.fhir.operations.operation import Operation
@@ -27,4 +28,5 @@ def operations(instruments: Instruments, kept: Kept) -> tuple[Operation, ...]:
             evaluating(kept),
             letters="",
         ),
+        *alerts.OPERATIONS,
     )

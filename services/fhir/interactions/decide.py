@@ -14,6 +14,7 @@ from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store import holds
 from services.fhir.store.rows import Stored
+from services.fhir.store.search import Page
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Store
 from services.fhir.store.terms import Rest, Terms, Timers, place_of
@@ -51,14 +52,23 @@ class Deciding:
         await self._store.fetch_named(names)
 
     async def search(self, resource_type: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[Json, int]]:
-        query = parse_search(resource_type, parameters, now=self.at, strict=True, base=self.base, zone=self.zone)
-        page = await self._store.search(msgspec.structs.replace(query, count=MOST_FOUND))
+        page = await self._page(resource_type, parameters, MOST_FOUND)
         if page.next is not None:
             raise RuntimeError(f"more than {MOST_FOUND} {resource_type} to decide on")
         return [self._opened(found) for found in page.matches]
 
     async def holders(self, keys: Sequence[str]) -> Mapping[str, str]:
         return await self._store.run(holds.holders, keys, self.at)
+
+    async def first(
+        self, resource_type: str, parameters: Sequence[tuple[str, str]], count: int
+    ) -> list[tuple[Json, int]]:
+        page = await self._page(resource_type, parameters, count)
+        return [self._opened(found) for found in page.matches]
+
+    async def _page(self, resource_type: str, parameters: Sequence[tuple[str, str]], count: int) -> Page:
+        query = parse_search(resource_type, parameters, now=self.at, strict=True, base=self.base, zone=self.zone)
+        return await self._store.search(msgspec.structs.replace(query, count=count))
 
     async def held(self, keys: Sequence[str]) -> Mapping[str, int]:
         return await self._store.run(holds.held, keys, self.at)

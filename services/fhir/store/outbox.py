@@ -81,6 +81,13 @@ async def read_on(connection: Any, reader: str, until: datetime) -> list[Change]
     return [Change(**record) for record in await connection.fetch(text, *position, until)]
 
 
+async def begin(connection: Any, reader: str) -> None:
+    """A new reader hears what is written from now on; nothing where it is there already."""
+    sql = """INSERT INTO fhir.outbox_reader (name, shard, written, type, id, version) VALUES ($1, 0, clock_timestamp(), '', '', 0)
+    ON CONFLICT DO NOTHING"""
+    await connection.execute(sql, reader)
+
+
 async def advance(connection: Any, reader: str, last: Change) -> None:
     sql = "UPDATE fhir.outbox_reader SET written = $2, type = $3, id = $4, version = $5 WHERE name = $1 AND shard = 0"
     await connection.execute(sql, reader, last.written, last.type, last.id, last.version)

@@ -26,11 +26,11 @@ _KEPT: Final = (
     "hold",
     "timer",
     "idempotency",
-    "idempotency",
+    "outbox_reader",
 )
 # What the owner of Patient and AuditEvent does beside its requests.
 _OF_RECORDS: Final = (
-    "job", "job_part", "job_file", "registration_attempt", "outbox_reader", "subscriber", "subscription_event",
+    "job", "job_part", "job_file", "registration_attempt", "subscriber", "subscription_event",
 )  # fmt: skip
 _CHAIN: Final = ("audit_block",)
 

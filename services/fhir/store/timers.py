@@ -1,12 +1,12 @@
 """Timers that a commit sets, and that are used up by the commit that is their effect (docs/adr/0027)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from random import shuffle
 from typing import Any, Final
 from zlib import crc32
 
-from services.fhir.store.terms import Fired, Timers
+from services.fhir.store.terms import Fired, Timer, Timers
 
 BUCKETS: Final = 16
 
@@ -18,6 +18,15 @@ gone AS (DELETE FROM fhir.timer t WHERE (t.holder, t.shard) IN (SELECT * FROM un
 INSERT INTO fhir.timer (holder, act, shard, service, due, ready, attempts)
 SELECT holder, act, shard, service, due, due, 0 FROM new
 ON CONFLICT (holder, act, shard) DO UPDATE SET service = excluded.service, due = excluded.due, ready = excluded.due, attempts = 0"""
+# What wakes at once is given to who sets it, as if that one had taken it up. Each time it is another timer: an effect under way is not of this one.
+_WAKE: Final = """INSERT INTO fhir.timer AS t (holder, act, shard, service, due, ready, attempts)
+SELECT holder, act, shard, $4, $5::timestamptz, $5::timestamptz + $6::interval, 1 FROM unnest($1::text[], $2::text[], $3::bigint[]) u (holder, act, shard)
+ON CONFLICT (holder, act, shard) DO UPDATE SET attempts = 1, ready = excluded.ready,
+  due = greatest(excluded.due, t.due + interval '1 microsecond')
+RETURNING holder, act, due"""
+_SET_ONCE: Final = """INSERT INTO fhir.timer (holder, act, shard, service, due, ready, attempts)
+SELECT holder, act, shard, $4, due, due, 0 FROM unnest($1::text[], $2::text[], $3::bigint[], $5::timestamptz[]) u (holder, act, shard, due)
+ON CONFLICT DO NOTHING"""
 _USE: Final = "DELETE FROM fhir.timer WHERE holder = $1 AND act = $2 AND due = $3 AND shard = $4"
 
 
@@ -44,6 +53,26 @@ async def take_up(connection: Any, service: str, now: datetime, lease: timedelta
         if found:
             return sorted((Fired(**record) for record in found), key=lambda fired: fired.due)
     return []
+
+
+async def wake(
+    connection: Any, service: str, holders_and_acts: Iterable[tuple[str, str]], now: datetime, lease: timedelta
+) -> list[Fired]:
+    """Timers that are due now and taken up by who sets them; another worker finds them when the lease is over."""
+    pairs = sorted({*holders_and_acts})
+    if not pairs:
+        return []
+    columns = [[holder for holder, _ in pairs], [act for _, act in pairs], [bucket(holder) for holder, _ in pairs]]
+    return [Fired(**record) for record in await connection.fetch(_WAKE, *columns, service, now, lease)]
+
+
+async def set_once(connection: Any, service: str, timers: Iterable[tuple[str, Timer]]) -> None:
+    """Those that are not there yet."""
+    by_name = {(holder, timer.act): timer.due for holder, timer in timers}
+    if by_name:
+        pairs = sorted(by_name)
+        columns = [[holder for holder, _ in pairs], [act for _, act in pairs], [bucket(holder) for holder, _ in pairs]]
+        await connection.execute(_SET_ONCE, *columns, service, [by_name[each] for each in pairs])
 
 
 def bucket(holder: str) -> int:

@@ -1,0 +1,57 @@
+"""What the care service decides on what is written of its governed types, each by the rules of its own room (docs/adr/0025)."""
+
+from collections.abc import Mapping, Sequence
+
+from services.care.alerts.acting import Looking, escalated
+from services.care.alerts.business import Alerting
+from services.care.alerts.course import is_alert
+from services.fhir.business import Business, Change, Context, Decision, Intent, Json, OnTimer, RefusedChange, Timer
+from services.fhir.outcomes import FhirError
+
+
+def governing(assessing: Business, alerting: Alerting) -> Business:
+    async def decide(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
+        decisions = [await assessing(changes, others, context)]
+        for place, change in enumerate(changes):
+            if is_alert(change.before) or (change.type == "DetectedIssue" and is_alert(change.after)):
+                try:
+                    decisions.append(await alerting.decide(place, change, context))
+                except FhirError as error:
+                    raise RefusedChange(error, place) from error
+        return joined(decisions)
+
+    return decide
+
+
+def joined(decisions: Sequence[Decision]) -> Decision:
+    """One commit of several."""
+    if len(decisions) == 1:
+        return decisions[0]
+    return Decision(
+        bodies={place: body for each in decisions for place, body in each.bodies.items()},
+        also=tuple(intent for each in decisions for intent in each.also),
+        rests_on=tuple(rest for each in decisions for rest in each.rests_on),
+        takes=tuple(hold for each in decisions for hold in each.takes),
+        frees=tuple(holder for each in decisions for holder in each.frees),
+        timers={holder: timers for each in decisions for holder, timers in each.timers.items()},
+    )
+
+
+def at_their_time(alerting: Alerting) -> OnTimer:
+    """What the clock does when a timer of care is due."""
+
+    async def on_timer(holder: str, act: str, context: Context) -> Sequence[Intent | Timer]:
+        kind, *names = act.split(" ")
+        if kind == "escalate":
+            return await escalated(holder, context)
+        looking = Looking(alerting.rules, holder, context)
+        match kind:
+            case "look":
+                return await looking.look()
+            case "watch":
+                return await looking.watch()
+            case "event":
+                return await looking.event(names[0], names[1] if len(names) > 1 else "")
+        return ()
+
+    return on_timer

@@ -1,0 +1,182 @@
+"""What follows from an Observation, or a call for help, when it was committed: which rules look at the patient's readings, which events there are.
+
+Most readings change nothing, and cost no more than to be looked at here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.care.alerts.acting import LATE
+from services.care.alerts.business import key_of
+from services.care.alerts.codes import ALERT_RULE, SID, code_in
+from services.care.monitoring.evaluate import after_quiet, in_unit, measures_of, unusable_for
+from services.care.monitoring.readings import LOINC, readings_in
+from services.care.monitoring.rule import Event, Missing, Reading, Rule, Threshold, Trend
+from services.fhir.business import Context, Heard, Hears, Wake
+from services.fhir.subscriptions.topics import Topic, Trigger
+
+Json = dict[str, Any]
+
+UNUSABLE: Final = "reading-unusable"
+CALLS: Final = ("sos", "fall")
+HEARD: Final = Topic(
+    "monitoring",
+    "监测 · Monitoring",
+    "读数与报警。Readings and calls for help.",
+    (
+        Trigger("Observation"),
+        Trigger("Communication", f"category={','.join(f'{ALERT_RULE}|{each}' for each in CALLS)}"),
+    ),
+)
+_AGAIN: Final = timedelta(minutes=10)
+"""How long a process does not ask again that a patient is watched."""
+_MOST_WATCHED: Final = 100_000
+
+
+def hearing(rules: Mapping[str, Rule]) -> Hears:
+    """What care makes of what it hears, by these rules."""
+    by_code: dict[str, list[Rule]] = {}
+    for rule in rules.values():
+        for code in {code for measure in measures_of(rule) for code in measure.codes}:
+            by_code.setdefault(code, []).append(rule)
+    watched: dict[str, datetime] = {}
+
+    async def hears(heard: Sequence[Heard], context: Context) -> Sequence[Wake]:
+        observations = [each for each in heard if each.type == "Observation" and each.patient]
+        open_ = await _open(observations, rules, by_code, context)
+        devices = await _devices(observations, context)
+        wakes = [wake for each in observations for wake in _looks(each, rules, by_code, open_, context)]
+        wakes += [wake for each in observations for wake in _faults(each, rules, by_code, devices, context)]
+        wakes += [wake for each in heard for wake in _calls(each)]
+        return [*wakes, *_watches(observations, by_code, watched, context)]
+
+    return hears
+
+
+def _looks(
+    heard: Heard, rules: Mapping[str, Rule], by_code: Mapping[str, list[Rule]], open_: set[str], context: Context
+) -> Iterator[Wake]:
+    """A reading that may raise something, and any that may end what is open; a change of an older one may do either."""
+    patient = f"Patient/{heard.patient}"
+    readings = _readings(heard, context)
+    looked_at = {
+        rule.code for each in readings for rule in by_code.get(each.code, ()) if _may_raise(rule, each, context)
+    }
+    known = rules.values() if heard.version > 1 else (r for each in readings for r in by_code.get(each.code, ()))
+    looked_at |= {rule.code for rule in known if key_of(rule.code, patient) in open_}
+    yield from (Wake(f"{patient} {code}", "look") for code in sorted(looked_at))
+
+
+def _may_raise(rule: Rule, reading: Reading, context: Context) -> bool:
+    if unusable_for(reading, rule, context.at) or reading.at < context.at - LATE:
+        return False
+    match rule:
+        case Threshold():
+            return any(
+                reading.code in bound.codes and bound.is_breached(in_unit(reading, bound.unit)) for bound in rule.bounds
+            )
+        case Trend():
+            return True
+    return False
+
+
+def _faults(
+    heard: Heard,
+    rules: Mapping[str, Rule],
+    by_code: Mapping[str, list[Rule]],
+    devices: Mapping[str, Json],
+    context: Context,
+) -> Iterator[Wake]:
+    """Of what a device sent and a rule would count: why it can't be counted, or is in doubt. What people write down later is their record."""
+    observation, rule = heard.resource or {}, rules.get(UNUSABLE)
+    if rule is None or heard.version > 1 or "device" not in observation or not _is_measured(observation, by_code):
+        return
+    readings = _readings(heard, context)
+    faults = {
+        problem.reason
+        for each in readings
+        for by in by_code.get(each.code, ())
+        if (problem := unusable_for(each, by, context.at))
+    }
+    told = {str(each) for each in faults}
+    told |= {"late"} if any(each.at < context.at - LATE for each in readings) else set()
+    told |= {"no-time"} if not readings and observation.get("effectiveDateTime", "").count("T") == 0 else set()
+    told |= {"unknown-device"} if not _is_known(observation, devices) else set()
+    now = context.at.astimezone(context.zone)
+    at = after_quiet(rule.quiet, now)
+    for fault in sorted(told):
+        holder, act = f"Patient/{heard.patient} {UNUSABLE}", f"event Observation/{heard.id} {fault}"
+        yield Wake(holder, act, at if at > now else None)
+
+
+def _calls(heard: Heard) -> Iterator[Wake]:
+    """A call for help by a button or by people, a fall that a device has noticed; what the platform itself sends is none."""
+    resource = heard.resource or {}
+    concepts = [resource.get("code")] if heard.type == "Observation" else resource.get("category", [])
+    found = [code for each in concepts if (code := code_in(each, ALERT_RULE)) in CALLS]
+    is_ours = any(each.get("system") == SID for each in resource.get("identifier", ()))
+    is_over = resource.get("valueBoolean") is False or resource.get("status") in ("entered-in-error", "not-done")
+    if heard.version == 1 and heard.patient and found and not is_ours and not is_over:
+        yield Wake(f"Patient/{heard.patient} {found[0]}", f"event {heard.type}/{heard.id}")
+
+
+def _watches(
+    observations: Sequence[Heard], by_code: Mapping[str, list[Rule]], watched: dict[str, datetime], context: Context
+) -> Iterator[Wake]:
+    """Who sends readings is watched for the lack of them; said again now and then, for it may have ended."""
+    if len(watched) > _MOST_WATCHED:
+        watched.clear()
+    for heard in observations:
+        if "device" not in (heard.resource or {}):
+            continue
+        for reading in _readings(heard, context):
+            for rule in by_code.get(reading.code, ()):
+                holder = f"Patient/{heard.patient} {rule.code} watch"
+                if isinstance(rule, Missing) and watched.get(holder, context.at - _AGAIN) <= context.at - _AGAIN:
+                    watched[holder] = context.at
+                    yield Wake(holder, "watch", max(reading.at, context.at) + timedelta(hours=rule.hours))
+
+
+def _readings(heard: Heard, context: Context) -> list[Reading]:
+    return [*readings_in(heard.resource, context.zone)] if heard.resource else []
+
+
+def _is_measured(observation: Json, by_code: Mapping[str, list[Rule]]) -> bool:
+    parts = (observation, *observation.get("component", ()))
+    return any(code_in(part.get("code"), LOINC) in by_code for part in parts)
+
+
+def _is_known(observation: Json, devices: Mapping[str, Json]) -> bool:
+    """A device that is there, in use, and nobody else's."""
+    device = devices.get(_device(observation))
+    if device is None or device.get("status", "active") != "active":
+        return False
+    whose = device.get("patient", {}).get("reference")
+    return whose is None or whose == observation.get("subject", {}).get("reference")
+
+
+def _device(observation: Json) -> str:
+    return str(observation.get("device", {}).get("reference", ""))
+
+
+async def _devices(observations: Sequence[Heard], context: Context) -> dict[str, Json]:
+    names = {name for each in observations if (name := _device(each.resource or {})).startswith("Device/")}
+    if not names:
+        return {}
+    await context.fetch(sorted(names))
+    found = {name: await context.read("Device", name.partition("/")[2]) for name in names}
+    return {name: each[0] for name, each in found.items() if each is not None}
+
+
+async def _open(
+    observations: Sequence[Heard], rules: Mapping[str, Rule], by_code: Mapping[str, list[Rule]], context: Context
+) -> set[str]:
+    """The places of open alerts that these may end."""
+    keys: set[str] = set()
+    for heard in observations:
+        codes = {rule.code for each in _readings(heard, context) for rule in by_code.get(each.code, ())}
+        if heard.version > 1:
+            codes |= {rule.code for rule in rules.values() if not isinstance(rule, Event)}
+        keys |= {key_of(code, f"Patient/{heard.patient}") for code in codes}
+    return {*await context.held(sorted(keys))} if keys else set()
