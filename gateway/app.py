@@ -54,7 +54,7 @@ def create_app(
     app.router.routes += openapi.routes(app, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
     doors = BrowserHeaders(parts.doors, settings)
-    app.go_straight(FHIR_PATH, doors, besides=frozenset({FHIR_PATH + WELL_KNOWN[0]}))
+    app.go_straight(doors, FHIR_PATH, besides=frozenset({FHIR_PATH + WELL_KNOWN[0]}))
     for kind in (HTTPException, DatabaseUnavailable, Exception):
         app.add_exception_handler(kind, _outcome)
     return app

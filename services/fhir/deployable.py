@@ -17,6 +17,7 @@ from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
 from services.fhir.business import Business, Guarded, Hears, OnTimer, Reserved
 from services.fhir.clockwork import Clockwork
+from services.fhir.interactions.owners import PREPARE
 from services.fhir.openapi import OPENAPI, describe
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import not_found, operation_outcome
@@ -113,7 +114,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     routes = fhir_routes(service, learner)
     app.router.routes.extend(routes)
-    app.go_straight("/fhir", Paths(((route.path, route.app) for route in routes), _no_such_path))
+    app.go_straight(Paths(((route.path, route.app) for route in routes), _no_such_path), "/fhir", PREPARE)
     _add_operational_routes(app, service, own_database)
     app.router.default = _no_such_path
     return app

@@ -12,20 +12,21 @@ from services.kit.transport import AsgiApp
 
 
 class StraightApp(FastAPI):
-    """`go_straight` names the app for `prefix` and all below it but `besides`; everything else takes FastAPI's way."""
+    """`go_straight` names the app for the `prefixes` and all below them but `besides`; everything else takes FastAPI's way."""
 
     _straight: AsgiApp | None = None
-    _prefix: str = ""
-    _below: str = ""
+    _prefixes: tuple[str, ...] = ()
+    _below: tuple[str, ...] = ()
     _besides: frozenset[str] = frozenset()
 
-    def go_straight(self, prefix: str, app: AsgiApp, *, besides: frozenset[str] = frozenset()) -> None:
-        self._straight, self._prefix, self._below, self._besides = app, prefix, f"{prefix}/", besides
+    def go_straight(self, app: AsgiApp, *prefixes: str, besides: frozenset[str] = frozenset()) -> None:
+        self._straight, self._prefixes, self._besides = app, prefixes, besides
+        self._below = tuple(f"{prefix}/" for prefix in prefixes)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._straight is not None and scope["type"] == "http":
             path = scope["path"]
-            if (path.startswith(self._below) or path == self._prefix) and path not in self._besides:
+            if (path.startswith(self._below) or path in self._prefixes) and path not in self._besides:
                 await self._straight(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)

@@ -63,6 +63,11 @@ def direction_of(request: Json) -> str | None:
     return next(iter(codes_in(request.get("category"), DIRECTION)), None)
 
 
+def direction_told(task: Json) -> str | None:
+    """That of its request, as the server keeps it in the Task."""
+    return next((e.get("valueCode") for e in task.get("extension", ()) if e.get("url") == DIRECTION_EXTENSION), None)
+
+
 def reference_in(value: Any) -> str:
     """`Type/id` of a literal reference, without version and base; empty where there is none."""
     text = value.get("reference", "") if isinstance(value, dict) else ""

@@ -11,7 +11,7 @@ from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
 from services.referral.calendar import Calendar
 from services.referral.clocks import Running, clock_of, rules_of, with_clock
-from services.referral.codes import DIRECTION_EXTENSION, is_referral, labelled, reference_in
+from services.referral.codes import DIRECTION_EXTENSION, direction_told, is_referral, labelled, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.effects import after_act, body_of, frees_of, slots_of, takes_of
@@ -264,8 +264,8 @@ def _frees_of_request(facts: Facts, siblings: list[tuple[Json, int]]) -> tuple[s
 
 
 def _named(move: Move, before: Json | None, after: Json) -> Iterator[str]:
-    """What the new inputs and outputs name; all inputs, where the act is about the package."""
-    has_all = bool(_INPUTS & {*move.needs}) or "feedback" in move.needs
+    """What the new inputs and outputs name; all inputs, where the act is about the package or its medication."""
+    has_all = bool(_INPUTS & {*move.needs}) or (move.act == "feedback" and direction_told(after) == "down")
     for element in ("input", "output"):
         known = 0 if has_all and element == "input" else len((before or {}).get(element, ()))
         for each in after.get(element, ())[known:]:

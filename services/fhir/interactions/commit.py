@@ -10,7 +10,7 @@ from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.service import Service
 from services.fhir.store.holds import NothingFreeError
 from services.fhir.store.rows import AuditRow, Stored
-from services.fhir.store.store import Store
+from services.fhir.store.store import NOTHING_KNOWN, Known, Store
 
 T = TypeVar("T")
 
@@ -45,11 +45,15 @@ async def write(intent: Intent, service: Service, finish: Callable[[Store, Store
     return await carry_out(plan, service)
 
 
-async def write_all(intents: Mapping[int, Intent], service: Service, finish: Finish[T]) -> T:
-    """Versions of several resources and owners, as an operation writes them: all or none."""
+async def write_all(
+    intents: Mapping[int, Intent], service: Service, finish: Finish[T], known: Known = NOTHING_KNOWN
+) -> T:
+    """Versions of several resources and owners, as an operation writes them: all or none. What is `known` counts for the first attempt."""
+    seen = [known]
 
     async def attempt() -> T:
-        prepared = await owners.prepare_all(intents, service.caller, service)
+        knows = seen.pop() if seen else NOTHING_KNOWN
+        prepared = await owners.prepare_all(intents, service.caller, service, known=knows)
         return await service.stores.committing_once(lambda store: _finished(store, prepared, finish, service))
 
     return await decided_again(attempt, service)

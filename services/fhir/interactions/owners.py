@@ -15,7 +15,7 @@ from services.fhir.outcomes import FhirError, Issue, conflict, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.served import ServedType
 from services.fhir.service import Service
-from services.fhir.store.store import Store
+from services.fhir.store.store import NOTHING_KNOWN, Known, Store
 from services.fhir.store.write import VersionConflict
 from services.fhir.validation import parse, validate
 from services.kit.caller import HEADER, Caller, sign
@@ -77,6 +77,7 @@ async def prepare_all(
     *,
     apart: bool = False,
     rehearsing: bool = False,
+    known: Known = NOTHING_KNOWN,
 ) -> Prepared:
     """Prepare each intent at its owner; the first refusal is raised, named by its entry.
 
@@ -90,7 +91,7 @@ async def prepare_all(
         owner: Asked(part, {} if apart else await _others(part, intents, owner, service), rehearsing=rehearsing)
         for owner, part in by_owner.items()
     }
-    whole = await complete(together(await _ask_all(asked, caller, service)), caller, service)
+    whole = await complete(together(await _ask_all(asked, caller, service, known)), caller, service)
     _check_alone(whole)
     return msgspec.structs.replace(whole, writes={n: whole.writes[n] for n in intents})
 
@@ -121,8 +122,10 @@ async def _others(
     }
 
 
-async def _ask_all(asked: Mapping[str, Asked], caller: Caller, service: Service) -> list[Prepared]:
-    replies = await asyncio.gather(*(_ask(owner, each, caller, service) for owner, each in asked.items()))
+async def _ask_all(
+    asked: Mapping[str, Asked], caller: Caller, service: Service, known: Known = NOTHING_KNOWN
+) -> list[Prepared]:
+    replies = await asyncio.gather(*(_ask(owner, each, caller, service, known) for owner, each in asked.items()))
     refusals = [reply for reply in replies if isinstance(reply, Refused)]
     if refusals:
         first = min(refusals, key=lambda each: each.index)
@@ -152,9 +155,9 @@ async def _owner(resource_type: str, index: int, service: Service) -> str:
     return owner
 
 
-async def _ask(owner: str, asked: Asked, caller: Caller, service: Service) -> Reply:
+async def _ask(owner: str, asked: Asked, caller: Caller, service: Service, known: Known) -> Reply:
     if owner == service.name:
-        return await service.stores.reading(lambda store: _prepare_here(asked, store, service))
+        return await service.stores.reading(lambda store: _prepare_here(asked, store, service, known))
     body = msgspec.msgpack.encode(asked)
     signature = sign(caller, "POST", PREPARE, body, service.internal_key, service.clock.seconds())
     answer = await service.peers.call(owner, "POST", PREPARE, [(HEADER.encode(), signature.encode())], body)
@@ -164,7 +167,8 @@ async def _ask(owner: str, asked: Asked, caller: Caller, service: Service) -> Re
     return reply
 
 
-async def _prepare_here(asked: Asked, store: Store, service: Service) -> Reply:
+async def _prepare_here(asked: Asked, store: Store, service: Service, known: Known = NOTHING_KNOWN) -> Reply:
+    store.know(known)
     try:
         others = _Others(asked.others)
         prepared = await prepare(asked.intents, store, service, others, rehearsing=asked.rehearsing)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"""
 
 async def current(connection: Any, resource_type: str, resource_id: str, access: Access) -> Stored | None:
     """The newest version, a deletion too; None when the id was never used, as far as the caller may know."""
-    record = await _by_id(connection, resource_type, resource_id, access, _VERSION, visible)
+    record = await _by_id(connection, resource_type, resource_id, access, _shown)
     return from_record(record, resource_type) if record else None
 
 
@@ -30,17 +30,44 @@ Writable = tuple[Stored | None, bool]
 """The newest version that the caller may replace, with all that decides who sees it; True when there is one out of reach."""
 
 
+class Seen(NamedTuple):
+    """What a read gives, and what of the same moment may be replaced."""
+
+    shown: Stored | None
+    writable: Writable
+
+
+NOTHING_SEEN = Seen(None, (None, False))
+
+
 async def to_write(connection: Any, resource_type: str, resource_id: str, access: Access) -> Writable:
-    record = await _by_id(connection, resource_type, resource_id, access, _TO_WRITE, _writable_column)
+    record = await _by_id(connection, resource_type, resource_id, access, _to_write)
     return _writable(record, resource_type) if record else (None, False)
+
+
+async def to_change(connection: Any, resource_type: str, resource_id: str, access: Access) -> Seen:
+    record = await _by_id(connection, resource_type, resource_id, access, _to_change)
+    return _seen(record, resource_type) if record else NOTHING_SEEN
+
+
+async def many_to_change(connection: Any, resource_type: str, ids: Sequence[str], access: Access) -> dict[str, Seen]:
+    sql = Sql(access)
+    columns, _ = _to_change(Subject("t", resource_type), sql)
+    text = f"SELECT {columns} FROM {table(resource_type)} t WHERE t.id = ANY({sql.bind(list(ids), 'text[]')})"
+    records = {r["id"]: r for r in await connection.fetch(text, *sql.values)}
+    return {each: _seen(records[each], resource_type) if each in records else NOTHING_SEEN for each in ids}
+
+
+def _seen(record: Any, resource_type: str) -> Seen:
+    return Seen(from_record(record, resource_type) if record["shown"] else None, _writable(record, resource_type))
 
 
 async def many_to_write(connection: Any, resource_type: str, ids: Sequence[str], access: Access) -> dict[str, Writable]:
     """The same for many at once, by id."""
     sql = Sql(access)
     there = f"t.id = ANY({sql.bind(list(ids), 'text[]')})"
-    predicate = _writable_column(Subject("t", resource_type), sql)
-    text = f"SELECT {_TO_WRITE}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t WHERE {there}"
+    columns, _ = _to_write(Subject("t", resource_type), sql)
+    text = f"SELECT {columns} FROM {table(resource_type)} t WHERE {there}"
     records = {r["id"]: r for r in await connection.fetch(text, *sql.values)}
     return {each: _writable(records[each], resource_type) if each in records else (None, False) for each in ids}
 
@@ -62,11 +89,9 @@ async def named_to_write(connection: Any, names: Iterable[str], access: Access) 
 
 
 def _each_to_write(resource_type: str, ids: list[str], sql: Sql) -> str:
-    predicate = _writable_column(Subject("t", resource_type), sql)
-    return (
-        f"SELECT '{resource_type}' AS type, {_TO_WRITE}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t "
-        f"WHERE t.id = ANY({sql.bind(ids, 'text[]')})"
-    )
+    columns, _ = _to_write(Subject("t", resource_type), sql)
+    there = f"t.id = ANY({sql.bind(ids, 'text[]')})"
+    return f"SELECT '{resource_type}' AS type, {columns} FROM {table(resource_type)} t WHERE {there}"
 
 
 def _writable(record: Any, resource_type: str) -> Writable:
@@ -81,44 +106,41 @@ def _writable(record: Any, resource_type: str) -> Writable:
     ), False
 
 
-def _writable_column(row: Subject, sql: Sql) -> str:
-    return visible(row, sql, writing=True)
+_Ask = Callable[[Subject, Sql], tuple[str, str]]
+"""What is asked of a row, and on what condition: the columns and the predicate."""
 
 
-async def _by_id(
-    connection: Any,
-    resource_type: str,
-    resource_id: str,
-    access: Access,
-    columns: str,
-    seen: Callable[[Subject, Sql], str],
-) -> Any:
+def _shown(row: Subject, sql: Sql) -> tuple[str, str]:
+    return _VERSION, visible(row, sql)
+
+
+def _to_write(row: Subject, sql: Sql) -> tuple[str, str]:
+    return f"{_TO_WRITE}, ({visible(row, sql, writing=True)}) IS TRUE AS writable", "true"
+
+
+def _to_change(row: Subject, sql: Sql) -> tuple[str, str]:
+    columns, _ = _to_write(row, sql)
+    return f"{columns}, ({visible(row, sql)}) IS TRUE AS shown", "true"
+
+
+async def _by_id(connection: Any, resource_type: str, resource_id: str, access: Access, ask: _Ask) -> Any:
     shard = carried_shard(resource_id)
     if shard is not None:
-        record = await _fetch(connection, resource_type, resource_id, shard, access, columns, seen)
+        record = await _fetch(connection, resource_type, resource_id, shard, access, ask)
         if record is not None:
             return record
     # an id that a client chose, or a resource that moved to another patient
-    return await _fetch(connection, resource_type, resource_id, None, access, columns, seen)
+    return await _fetch(connection, resource_type, resource_id, None, access, ask)
 
 
 async def _fetch(
-    connection: Any,
-    resource_type: str,
-    resource_id: str,
-    shard: int | None,
-    access: Access,
-    columns: str,
-    seen: Callable[[Subject, Sql], str],
+    connection: Any, resource_type: str, resource_id: str, shard: int | None, access: Access, ask: _Ask
 ) -> Any:
     sql = Sql(access)
     there = f"t.id = {sql.bind(resource_id, 'text')}"
     there += f" AND t.shard = {sql.bind(shard, 'bigint')}" if shard is not None else ""
-    predicate = seen(Subject("t", resource_type, is_alone=True), sql)
-    if seen is visible:
-        text = f"SELECT {columns} FROM {table(resource_type)} t WHERE {there} AND {predicate}"
-    else:
-        text = f"SELECT {columns}, ({predicate}) IS TRUE AS writable FROM {table(resource_type)} t WHERE {there}"
+    columns, condition = ask(Subject("t", resource_type, is_alone=True), sql)
+    text = f"SELECT {columns} FROM {table(resource_type)} t WHERE {there} AND {condition}"
     return await connection.fetchrow(text, *sql.values)
 
 

@@ -1,10 +1,11 @@
 """What one request may do with the tables: reads go out at once, writes wait for the one commit (docs/adr/0002)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from random import uniform
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,10 @@ from services.fhir.store.writes_together import WritesTogether, may_gather
 from services.kit.bell import Bell
 from services.kit.clock import Clock
 from services.kit.database import Database, LateConnection
+
+Known = Mapping[tuple[str, str], Writable]
+"""What is to be replaced, by type and id."""
+NOTHING_KNOWN: Final[Known] = MappingProxyType({})
 
 ATTEMPTS: Final = 12
 SHORTEST_PAUSE: Final = 0.002
@@ -83,6 +88,10 @@ class Store:
         unknown = {name for name in names if tuple(name.split("/", 1)) not in self._fetched}
         if unknown:
             self._fetched |= await read.named_to_write(self._connection, sorted(unknown), self.access)
+
+    def know(self, known: Known) -> None:
+        """What was read a moment ago for the same caller is not read again."""
+        self._fetched.update(known)
 
     @property
     def access(self) -> Access:
@@ -341,6 +350,11 @@ class Stores(msgspec.Struct, frozen=True):
         """The newest version, as `Store.read` gives it; reads that meet leave together."""
         stored = await self.reads.read(resource_type, resource_id, self.access)
         return stored if stored is None else self.opened(stored)
+
+    async def to_change(self, resource_type: str, resource_id: str) -> tuple[Stored | None, Known]:
+        """The newest version as `read` gives it, and what a commit has to know of the same to replace it."""
+        shown, writable = await self.reads.to_change(resource_type, resource_id, self.access)
+        return shown and self.opened(shown), {(resource_type, resource_id): writable}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Store]:

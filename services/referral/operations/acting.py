@@ -21,7 +21,7 @@ from services.fhir.scopes import CREATE, permissions
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.store.shards import new_id, shard_of
-from services.fhir.store.store import Store
+from services.fhir.store.store import Known, Store
 from services.referral.clocks import clock_of
 from services.referral.codes import INPUT, OUTPUT, concept, id_in, is_referral
 from services.referral.parties import actors_of
@@ -99,14 +99,16 @@ async def perform(
 ) -> Answer:
     inputs = read_inputs(request)
     inputs.check_known({part.name for part in parts} | {*more})
-    stored, task = await current(request.id, service)
+    found, known = await service.stores.to_change("Task", request.id)
+    stored = present(found, "Task")
+    task = opened(stored)
     making = Making(request, service, id_in(task.get("for"), "Patient"), {})
     body = moved(act, task, request)
     for part in parts:
         body = _with_part(body, part, inputs, making)
     if extra is not None:
         body = extra(body, inputs, making)
-    return await write_task(act, stored, body, making)
+    return await write_task(act, stored, body, making, known)
 
 
 async def current(task_id: str, service: Service) -> tuple[Stored, Json]:
@@ -132,7 +134,7 @@ def moved(act: str, task: Json, request: FhirRequest) -> Json:
     return kept | {"status": STATES[target].task, "businessStatus": business_status(target)}
 
 
-async def write_task(act: str, stored: Stored, body: Json, making: Making) -> Answer:
+async def write_task(act: str, stored: Stored, body: Json, making: Making, known: Known) -> Answer:
     """One commit: the Task on the version that was read (or that the client names), and what the act brings with it."""
     request, service = making.request, making.service
     version = request.if_match or f'W/"{stored.version}"'
@@ -147,7 +149,7 @@ async def write_task(act: str, stored: Stored, body: Json, making: Making) -> An
 
     intents = dict(enumerate([update, *making.intents()]))
     try:
-        return await write_all(intents, service, finish)
+        return await write_all(intents, service, finish, known)
     except FhirError as error:
         if error.status == 412:  # noqa: PLR2004
             raise await _overtaken(stored.id, service) from error
