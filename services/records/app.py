@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from services.fhir.deployable import Around, create_service
 from services.fhir.naming import naming_systems
 from services.fhir.publication import Publisher
+from services.fhir.validation.profiles.shipped import shipped_profiles
 from services.kit.settings import ServiceSettings
+from services.records import care_records, identifiers
 from services.records.business import business
 from services.records.derived import RESERVED
-from services.records.identifiers import ADVICE
 from services.records.operations import OPERATIONS
 from services.records.resources import SERVED
 from services.records.rules import OPENINGS
@@ -25,7 +26,10 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=OPERATIONS,
         business=business,
         reserved=RESERVED,
-        advice=ADVICE,
-        works=(lambda service: Publisher(service, "NamingSystem", naming_systems()),),
+        advice={**identifiers.ADVICE, **care_records.ADVICE},
+        works=(
+            lambda service: Publisher(service, "NamingSystem", naming_systems()),
+            lambda service: Publisher(service, "StructureDefinition", shipped_profiles().values()),
+        ),
         **around,
     )

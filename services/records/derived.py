@@ -1,4 +1,4 @@
-"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md), and the identifier systems.
+"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md), the identifier systems and the profiles.
 
 An institution may say a level that it found by its own means; then it does not say that it was derived from a response here.
 """
@@ -7,6 +7,7 @@ from typing import Final
 
 from services.fhir.business import Json, Reserved
 from services.fhir.naming import naming_systems
+from services.fhir.validation.profiles.shipped import shipped_profiles
 
 OWN_SYSTEMS: Final = "https://yiyang.example/fhir/CodeSystem/"
 
@@ -26,4 +27,8 @@ def _is_published(naming_system: Json) -> bool:
     return any(each["id"] == naming_system.get("id") for each in naming_systems())
 
 
-RESERVED: Final[Reserved] = {"Observation": _follows, "NamingSystem": _is_published}
+def _is_profile(definition: Json) -> bool:
+    return any(each["id"] == definition.get("id") for each in shipped_profiles().values())
+
+
+RESERVED: Final[Reserved] = {"Observation": _follows, "NamingSystem": _is_published, "StructureDefinition": _is_profile}

@@ -64,32 +64,32 @@ def examine(resource: Json, today: date) -> tuple[Issue, ...]:
     root = resource["resourceType"]
     found: list[Issue] = []
     for n, identifier in enumerate(resource.get("identifier", ())):
-        found += _about(identifier, f"{root}.identifier[{n}]", today)
+        found += about_identifier(identifier, f"{root}.identifier[{n}]", today)
     if root == "Patient":
         found += _against_the_rest(resource, today)
     return tuple(found)
 
 
-def _about(identifier: Json, place: str, today: date) -> Iterator[Issue]:
+def about_identifier(identifier: Json, place: str, today: date) -> Iterator[Issue]:
     system, value = canonical(identifier)
     sent = identifier.get("value")
     if sent is None or value is None or system is None:
         return
     if (fault := _fault(system, str(sent), identifier, today)) is not None:
         severity = "warning" if identifier.get("use") == "old" else "error"
-        yield _issue(severity, "value", f"{place}.value", fault)
+        yield issue(severity, "value", f"{place}.value", fault)
     elif system == ID_CARD and canonical_id_number(sent) != sent:
         better = Fault(
             "this spelling of a national ID is found by its 18 characters with a capital X too",
             "建议采用 18 位、大写 X 的身份证号；检索时两种写法等同",
         )
-        yield _issue("information", "informational", f"{place}.value", better)
+        yield issue("information", "informational", f"{place}.value", better)
     if not is_known(system) and system.startswith(_SPEAKS_OF_CHINA):
         unknown = Fault(
             "this identifier system is not known here and is kept as it is; the NamingSystems list those that are",
             "未知的标识体系，按原样保存；已知体系见 NamingSystem",
         )
-        yield _issue("information", "not-found", f"{place}.system", unknown)
+        yield issue("information", "not-found", f"{place}.system", unknown)
 
 
 def _fault(system: str, value: str, identifier: Json, today: date) -> Fault | None:
@@ -118,7 +118,7 @@ def _against_the_rest(patient: Json, today: date) -> Iterator[Issue]:
     stated = patient.get("birthDate")
     if isinstance(stated, str) and stated > today.isoformat():
         future = Fault("the birth date is in the future", "出生日期晚于今天")
-        yield _issue("error", "business-rule", "Patient.birthDate", future)
+        yield issue("error", "business-rule", "Patient.birthDate", future)
     for identifier in patient.get("identifier", ()):
         system, value = canonical(identifier)
         facts = facts_of(value) if system == ID_CARD and value and identifier.get("use") != "old" else None
@@ -126,13 +126,13 @@ def _against_the_rest(patient: Json, today: date) -> Iterator[Issue]:
             continue
         if isinstance(stated, str) and not facts.birth.isoformat().startswith(stated[:10]):
             other = Fault("another birth date than in the national ID", "出生日期与身份证号不一致")
-            yield _issue("warning", "business-rule", "Patient.birthDate", other)
+            yield issue("warning", "business-rule", "Patient.birthDate", other)
         if patient.get("gender") in ("male", "female") and patient["gender"] != facts.gender:
             sex = Fault("another sex than in the national ID", "性别与身份证号不一致")
-            yield _issue("warning", "business-rule", "Patient.gender", sex)
+            yield issue("warning", "business-rule", "Patient.gender", sex)
 
 
-def _issue(severity: str, code: str, place: str, fault: Fault) -> Issue:
+def issue(severity: str, code: str, place: str, fault: Fault) -> Issue:
     return Issue(severity, code, f"{place}: {fault.diagnostics}", f"{place}：{fault.text}", (place,))
 
 

@@ -12,7 +12,7 @@ from services.fhir.bulk.worker import Worker
 from services.fhir.store import jobs
 from services.kit.database import Database
 from services.kit.peers import Peers
-from tests.builders import ID_NUMBER, coded, known_patient, observation, patient
+from tests.builders import ID_NUMBER, UCUM, coded, known_patient, observation, patient
 from tests.bulk import another_worker, database, finished, grow_old, worker
 from tests.house import BASE, Fhir, Json
 from tests.matchers import assert_outcome
@@ -32,6 +32,10 @@ def recorded(subject: str | Json, number: str, **changes: Any) -> Json:
     """`subject` is a reference, or how else the elder is named."""
     elder = {"reference": subject} if isinstance(subject, str) else subject
     return observation(**{"identifier": [{"system": RECORD_NO, "value": number}]} | changes) | {"subject": elder}
+
+
+def pulse(value: int) -> Json:
+    return {"value": value, "system": UCUM, "code": "/min"}
 
 
 def collection(*resources: Json, kind: str = "collection") -> Json:
@@ -226,7 +230,7 @@ async def test_a_reading_of_a_device_is_stored_once_whatever_its_number(fhir: Fh
         observation(elder, device=meter, effectiveDateTime=at),  # no number at all
         recorded(elder, f"{batch}-1", device=meter, effectiveDateTime="2024-05-01T00:00:00Z"),
         recorded(elder, f"{batch}-2", device=meter, effectiveDateTime=at, code=coded("http://loinc.org", "9279-1")),
-        recorded(elder, f"{batch}-3", device=meter, effectiveDateTime=at, valueQuantity={"value": 180}),
+        recorded(elder, f"{batch}-3", device=meter, effectiveDateTime=at, valueQuantity=pulse(180)),
     ]
     found = await receipt(fhir, collection(*sent))
     assert statuses(found) == ["201", "200", "201", "409"]

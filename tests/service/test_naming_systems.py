@@ -1,28 +1,12 @@
 """The identifier systems are published as NamingSystems, which the platform alone writes: http://hl7.org/fhir/R4/namingsystem.html"""
 
-import asyncio
-
 import pytest
-from pydantic import SecretStr
 
-from services.fhir.naming import naming_systems
-from services.kit.database import Database, role_of
-from services.kit.settings import ServiceSettings
-from services.records.app import create_app
-from tests.house import BASE, KEY, Fhir
+from tests.house import Fhir
 from tests.matchers import assert_outcome
+from tests.published import published
 
-
-@pytest.fixture
-async def published(fhir: Fhir, database_url: str) -> None:
-    """All that are there once a records service has lived."""
-    settings = ServiceSettings(database_url=database_url, internal_key=SecretStr(KEY), public_base=BASE)
-    database = Database(database_url, role=role_of("records"))
-    app = create_app(settings, database=database)
-    async with app.router.lifespan_context(app), asyncio.timeout(20):
-        while (await fhir.get("/NamingSystem?_summary=count")).json()["total"] < len(naming_systems()):
-            await asyncio.sleep(0.05)
-    await database.close()
+__all__ = ["published"]
 
 
 @pytest.mark.parametrize("name", ["2.16.156.10011.1.3", "2.16.840.1.113883.2.23.1.19.1", "sfzh"])

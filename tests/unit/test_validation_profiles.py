@@ -19,6 +19,7 @@ from services.fhir.validation.profiles.patterns import matches
 from services.fhir.validation.profiles.shipped import shipped_profiles
 from services.fhir.validation.profiles.tree import tree
 from tests import builders
+from tests.care_records import care_examples
 from tests.unit.test_validation import BREAKS, at, paths
 from yiyang.story import elder, home_care, institutions, month, packages, referral, terms, visit
 from yiyang.story.elements import Calendar
@@ -107,8 +108,9 @@ def told() -> Iterator[Json]:
     yield builders.transaction(*map(builders.create, (*sent, index, TASK)))
 
 
-def test_what_the_story_sends_keeps_the_profiles_that_it_claims() -> None:
-    claimed = set()
+def test_what_the_story_and_the_examples_send_keeps_the_profiles_that_it_claims() -> None:
+    claimed = {url for each in care_examples() for url in each["meta"]["profile"]}
+    assert [found(each) for each in care_examples()] == [[]] * 5
     for bundle in told():
         assert found(bundle) == []
         for each in [bundle, *(entry["resource"] for entry in bundle["entry"])]:

@@ -10,6 +10,7 @@ from services.fhir.interactions.conditional import claim_key
 from services.fhir.naming import canonical
 from services.fhir.outcomes import unprocessable
 from services.fhir.references import relative
+from services.fhir.search.dates import parse_range
 from services.fhir.search.parameters import patient_of
 from services.fhir.search.query import Match, TokenValue
 from services.fhir.search.registry import search_parameters
@@ -124,5 +125,4 @@ def _instant(observation: Json, zone: tzinfo) -> datetime | None:
     text = observation.get("effectiveDateTime") or observation.get("effectiveInstant") or ""
     if "T" not in text:
         return None
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+    return parse_range(text, zone)[0]

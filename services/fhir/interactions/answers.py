@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from services.fhir.bundle import SAVED, STORED
 from services.fhir.headers import http_date, preferred_return
 from services.fhir.outcomes import FhirError, gone, not_found, operation_outcome
@@ -61,8 +63,9 @@ def of_write(request: FhirRequest, stored: Stored | None, service: Service) -> A
 
 
 def _told(stored: Stored, service: Service) -> bytes:
-    """That it is stored, and what is odd about it."""
+    """That it is stored, and what is odd about it: what is stored is no error."""
     issues = service.advise(parse((stored.body or "").encode(), stored.type)) if stored.type in service.advice else ()
+    issues = tuple(replace(each, severity="warning") if each.severity == "error" else each for each in issues)
     return operation_outcome([STORED, *issues]) if issues else SAVED
 
 
