@@ -144,6 +144,12 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
         Path | None,
         Field(description="folder of chains of who is told of an alert, before the shipped ones: docs/monitoring.md"),
     ] = None
+    v2_mappings: Annotated[
+        Path | None,
+        Field(
+            description="folder of HL7 v2 mappings, `<client id>.json` each, merged over the shipped one: docs/v2.md"
+        ),
+    ] = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("outbound_networks")

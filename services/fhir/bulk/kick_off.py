@@ -7,7 +7,7 @@ from services.fhir.bulk.job import Job, Kind, Part
 from services.fhir.outcomes import FhirError, Issue, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.fhir.store import idempotency, jobs
+from services.fhir.store import jobs
 from services.kit.ids import uuid7
 
 JOB: Final = "$job"
@@ -65,7 +65,7 @@ async def begin(
             if worker is not None:
                 await jobs.take(connection, job.id, worker)
             if (effect := service.stores.effect) is not None:
-                await idempotency.keep(connection, effect, accepted(job, service), (), None)
+                await effect.keep(connection, accepted(job, service), (), None)
     if effect is not None:
         effect.is_done = True
     await service.stores.audit_log.record(request.audit(kind, 202, query=f"job={job.id}&{request.query}"))

@@ -51,7 +51,7 @@ async def mark_batch(service: Service) -> None:
     """A batch that has ended: asked again, its entries say what they said."""
     if (effect := service.stores.effect) is not None:
         async with service.stores.database.connection() as connection:
-            await idempotency.keep(connection, effect, Answer(BATCH), (), None)
+            await effect.keep(connection, Answer(BATCH), (), None)
         effect.is_done = True
 
 

@@ -45,12 +45,24 @@ class Answered(Protocol):
     def body(self) -> bytes: ...
 
 
+class Remembers(Protocol):
+    """What a commit remembers of its request beside its versions: the answer under a key, the receipt of a message."""
+
+    is_done: bool
+
+    async def keep(self, connection: Any, answer: Answered, audit: Iterable[AuditRow], vault: Vault | None) -> None: ...
+
+
 class Effect(msgspec.Struct):
     """A request under way: its key, and the token by which its commit knows that no other took its place."""
 
     key: str
     token: str
     is_done: bool = False
+
+    async def keep(self, connection: Any, answer: Answered, audit: Iterable[AuditRow], vault: Vault | None) -> None:
+        """In the commit of the effect: once it is there, so is its answer."""
+        await keep(connection, self, answer, audit, vault)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -83,12 +95,11 @@ async def find(connection: Any, key: str, vault: Vault | None) -> Kept | None:
 async def keep(
     connection: Any, effect: Effect, answer: Answered, audit: Iterable[AuditRow], vault: Vault | None
 ) -> None:
-    """In the commit of the effect: once it is there, so is its answer."""
     body = answer.body.decode()
     if vault is not None and (values := vault.values(body)):
         body = vault.sealed_text(body, values, effect.key)
     headers = _encode([(name.decode(), value.decode("latin-1")) for name, value in answer.headers]).decode()
-    kept = answer.status, headers, body, _names(audit)
+    kept = answer.status, headers, body, names_in(audit)
     if await connection.execute(_KEEP, effect.key, shard_of(effect.key), effect.token, *kept) != "UPDATE 1":
         raise conflict("Another request under this Idempotency-Key has taken the place of this one")
 
@@ -102,6 +113,6 @@ async def forget(connection: Any, before: datetime) -> None:
     await connection.execute(_FORGET, before)
 
 
-def _names(audit: Iterable[AuditRow]) -> Sequence[str]:
+def names_in(audit: Iterable[AuditRow]) -> Sequence[str]:
     """What was accessed, of which there is a version: whoever sees the answer again must still see all of it."""
     return sorted({f"{row.type}/{row.id}" for row in audit if row.version is not None})

@@ -30,7 +30,7 @@ _KEPT: Final = (
 )
 # What the owner of Patient and AuditEvent does beside its requests.
 _OF_RECORDS: Final = (
-    "job", "job_part", "job_file", "registration_attempt", "subscriber", "subscription_event",
+    "job", "job_part", "job_file", "registration_attempt", "subscriber", "subscription_event", "v2_message",
 )  # fmt: skip
 _CHAIN: Final = ("audit_block",)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.identity import identities_of
+from services.fhir.store import v2_messages
 from services.fhir.store.shards import shard_of
 from services.fhir.store.tables import stored_types
 from services.fhir.store.vault import MARK, Vault
@@ -37,6 +38,8 @@ async def rotate(connection: Any, vault: Vault) -> AsyncIterator[tuple[str, int]
         yield "history", count
     async for count in _answers(connection, vault):
         yield "idempotency", count
+    async for count in v2_messages.resealed(connection, vault, BATCH):
+        yield "v2_message", count
 
 
 async def _current(connection: Any, resource_type: str, vault: Vault) -> AsyncIterator[int]:

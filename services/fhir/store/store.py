@@ -14,10 +14,10 @@ import msgspec
 from services.fhir.access.access import NOBODY, Access
 from services.fhir.outcomes import conflict, forbidden, not_found
 from services.fhir.search.query import SearchQuery
-from services.fhir.store import history, idempotency, read, search, write
+from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
 from services.fhir.store.cursors import own_keys
-from services.fhir.store.idempotency import Answered, Effect
+from services.fhir.store.idempotency import Answered, Remembers
 from services.fhir.store.read import Writable
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
@@ -237,7 +237,7 @@ class Store:
             return
         if self._answer is None:
             raise UnansweredError
-        await idempotency.keep(self._connection, effect, self._answer, audit, self._stores.vault)
+        await effect.keep(self._connection, self._answer, audit, self._stores.vault)
 
     def _kept(self) -> None:
         if self._stores.effect is not None:
@@ -324,7 +324,7 @@ class Stores(msgspec.Struct, frozen=True):
     turnstile: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     doors: WeakValueDictionary[str, asyncio.Lock] = msgspec.field(default_factory=WeakValueDictionary)
     bell: Bell = msgspec.field(default_factory=Bell)
-    effect: Effect | None = None  # of a request with an Idempotency-Key
+    effect: Remembers | None = None  # of a request with an Idempotency-Key, or of a message
 
     def door(self, key: str) -> asyncio.Lock:
         """Who wants to claim the same passes one at a time in this process: the later find what the first one made."""

@@ -26,6 +26,7 @@ from services.kit.settings import IdentifierSettings
 MARK: Final = "~yy1."
 SHORTEST: Final = 6  # a shorter text may stand for anything else in a body
 _SEALED: Final = re.compile(r"~yy1\.([0-9a-f]{8})\.([A-Za-z0-9_-]+)~")
+_SEALED_BYTES: Final = re.compile(rb"~yy1\.([0-9a-f]{8})\.")
 _PLAIN: Final = re.compile(r"[^|\\\x00-\x1f\"~]+")
 
 
@@ -154,6 +155,27 @@ class Vault(msgspec.Struct, frozen=True):
             return decrypt(self.cipher, key.cipher, hidden, bound_to.encode()).decode()
         except (ValueError, binascii.Error):
             return found[0]
+
+    # ---- whole ------------------------------------------------------------------------------------------------------------
+
+    def sealed_bytes(self, content: bytes, bound_to: str) -> bytes:
+        """What names persons in a form of its own is sealed as a whole."""
+        key = self.keys[0]
+        return f"{MARK}{key.name}.".encode() + encrypt(self.cipher, key.cipher, content, bound_to.encode())
+
+    def opened_bytes(self, content: bytes, bound_to: str) -> bytes:
+        """What was stored before there was a key is not sealed; ValueError where no key opens it."""
+        found = _SEALED_BYTES.match(content)
+        if found is None:
+            return content
+        key = next((key for key in self.keys if key.name == found[1].decode()), None)
+        if key is None:
+            raise ValueError("sealed under a key that is not here")
+        return decrypt(self.cipher, key.cipher, content[found.end() :], bound_to.encode())
+
+    def is_current_bytes(self, content: bytes) -> bool:
+        found = _SEALED_BYTES.match(content)
+        return found is not None and found[1].decode() == self.keys[0].name
 
     def renamed(self, text: str, values: Sequence[str]) -> str:
         """An index element, or JSON of many, under the first key whatever key it was made under, or none."""

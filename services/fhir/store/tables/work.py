@@ -128,3 +128,27 @@ idempotency: Final = Table(
     comment="What was answered under an Idempotency-Key; `token` and `until` are of a request under way. `key` is a hash, `shard` its hash.",
 )
 Index("idempotency_created", idempotency.c.created, postgresql_using="brin")
+
+v2_message: Final = Table(
+    "v2_message",
+    metadata,
+    Column("key", BYTEWISE, nullable=False),
+    Column("shard", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("control", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("received", INSTANT, nullable=False),
+    Column("answered", INSTANT, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("faults", Text, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("acknowledgement", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("key", "shard", name="v2_message_pkey"),
+    comment="HL7 v2 messages as they came, and what they were answered. `key` is the hash of sender and control id, `shard` its hash; "
+    "`names` are the resources that were written or found.",
+)
+Index("v2_message_open", v2_message.c.received, postgresql_where=v2_message.c.code != "AA")
