@@ -19,6 +19,8 @@ from gateway.errors import answer_to, as_response
 from gateway.health import readiness
 from gateway.parts import Parts
 from gateway.settings import FHIR_PATH, GatewaySettings
+from gateway.v2_door import PATH as V2_PATH
+from gateway.v2_door import V2Door
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, DatabaseUnavailable, role_of
 from services.kit.ids import uuid7
@@ -54,6 +56,7 @@ def create_app(
     app.router.routes += openapi.routes(app, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
     doors = BrowserHeaders(parts.doors, settings)
+    app.router.routes.append(Route(V2_PATH, V2Door(parts.doors)))
     app.go_straight(doors, FHIR_PATH, besides=frozenset({FHIR_PATH + WELL_KNOWN[0]}))
     for kind in (HTTPException, DatabaseUnavailable, Exception):
         app.add_exception_handler(kind, _outcome)

@@ -84,6 +84,7 @@ OPERATIONS: Mapping[str, str] = {
     "$process-message": "",
     # A report is what is read by it, and that is looked at there too.
     "$evaluate-measure": "",
+    "$process-v2": "",
 }
 # What R4 invokes on the system and the owner of one type answers.
 AT_THEIR_TYPE: Mapping[str, str] = {"$process-message": "MessageHeader"}

@@ -29,7 +29,7 @@ Scope = MutableMapping[str, Any]
 _METADATA = Interaction(ANY, "", "metadata", "capabilities")
 _WITHOUT_LENGTH = frozenset({204, 304})  # https://www.rfc-editor.org/rfc/rfc9110#section-8.6
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_LARGE = frozenset({"", "$import", "Bundle/$ingest"})  # paths to which many resources come at once
+_LARGE = frozenset({"", "$import", "Bundle/$ingest", "$process-v2"})  # paths to which many resources come at once
 _REMEMBERED = frozenset({401, 403, 429})
 
 

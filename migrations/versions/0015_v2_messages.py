@@ -1,4 +1,4 @@
-"""HL7 v2 messages and their receipts (docs/adr/0039)."""
+"""HL7 v2 messages and their receipts (docs/adr/0043)."""
 
 from alembic import op
 from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, PrimaryKeyConstraint, Text, text

@@ -12,7 +12,7 @@ from services.kit.settings import ServiceSettings
 from services.records import care_records, identifiers
 from services.records.business import business
 from services.records.derived import RESERVED
-from services.records.operations import OPERATIONS
+from services.records.operations import operations
 from services.records.resources import SERVED
 from services.records.rules import OPENINGS
 
@@ -23,7 +23,7 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         SERVED,
         settings,
         openings=OPENINGS,
-        operations=OPERATIONS,
+        operations=operations(settings),
         business=business,
         reserved=RESERVED,
         advice={**identifiers.ADVICE, **care_records.ADVICE},

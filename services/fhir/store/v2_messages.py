@@ -1,4 +1,4 @@
-"""HL7 v2 messages as they came and what they were answered: written by the commit of their effect, or alone where they had none (docs/adr/0039).
+"""HL7 v2 messages as they came and what they were answered: written by the commit of their effect, or alone where they had none (docs/adr/0043).
 
 A message that was accepted is never processed again; one that was refused is, whenever it comes again or is replayed.
 """

@@ -2,14 +2,20 @@
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from services.fhir.operations.operation import Operation
+from services.kit.settings import ServiceSettings
 from services.records.operations.break_glass import break_glass
 from services.records.operations.disclosures import disclosures
 from services.records.operations.match import match
 from services.records.operations.merge import merge, unmerge
+from services.records.operations.process_v2 import MEDIA, ProcessV2
 from services.records.operations.register import register
 from services.records.operations.summary import OFFERED, summary
+from services.records.v2.mapping import Mappings
 
+PROCESS_V2: Final = "process-v2"
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
 OPERATIONS: Final = (
@@ -31,4 +37,22 @@ OPERATIONS: Final = (
         summary,
         media=OFFERED,
     ),
+    Operation(
+        PROCESS_V2,
+        f"{_OURS}/process-v2",
+        ("system",),
+        (),
+        ProcessV2(Mappings()),
+        affects_state=True,
+        remembered=False,
+        letters="",
+        media=MEDIA,
+    ),
 )
+"""$process-v2 looks itself which types the scopes cover, and has receipts of its own."""
+
+
+def operations(settings: ServiceSettings) -> tuple[Operation, ...]:
+    """The same, with the mappings of this installation's senders."""
+    taking_v2 = ProcessV2(Mappings(settings.v2_mappings))
+    return tuple(replace(each, handler=taking_v2) if each.name == PROCESS_V2 else each for each in OPERATIONS)

@@ -1,0 +1,227 @@
+"""From the bytes of a message to its acknowledgement: stored with its effect in one commit, or stored as refused (docs/adr/0043).
+
+What is acknowledged is durable. A database that is away raises: then nothing is acknowledged at all.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from services.fhir.interactions.bundles import post_bundle
+from services.fhir.operations.operation import Handler
+from services.fhir.outcomes import FhirError, forbidden
+from services.fhir.request import FhirRequest
+from services.fhir.scopes import UPDATE, permissions
+from services.fhir.service import Service
+from services.fhir.store import v2_messages
+from services.fhir.store.v2_messages import ACCEPTED, Known, Receipt, TakenError
+from services.kit.database import DatabaseUnavailable
+from services.kit.ids import uuid7
+from services.kit.logging import log_failure
+from services.kit.peers import PeerUnavailable
+from services.records.v2 import merge, order, refer, results, visit
+from services.records.v2.acknowledgement import acknowledge, batch_of, header_fields
+from services.records.v2.batch import messages_in
+from services.records.v2.charset import UTF8, decoded, named
+from services.records.v2.datatypes import Here
+from services.records.v2.faults import (
+    DUPLICATE_KEY,
+    EVENT_CODE,
+    INTERNAL,
+    AckCode,
+    Fault,
+    NotTakenError,
+    Place,
+    missing_field,
+    missing_segment,
+)
+from services.records.v2.mapping import Act
+from services.records.v2.mapping import Mapping as Rules
+from services.records.v2.message import Message, check_header
+from services.records.v2.refusals import faults_of
+from services.records.v2.work import Work
+
+ACTS: Final[Mapping[Act, Callable[[Work], Awaitable[None]]]] = {
+    "register": visit.visited, "admit": visit.visited, "transfer": visit.visited, "discharge": visit.visited,
+    "update": visit.visited, "merge": merge.merged, "report": results.reported, "order": order.ordered,
+    "refer": refer.referred,
+}  # fmt: skip
+_TRIES: Final = 3
+_OVERTAKEN: Final = frozenset({409, 412})
+_SERVER: Final = 500
+_FHIR: Final = {b"content-type": b"application/fhir+json"}
+_encode: Final = msgspec.json.encode
+
+
+class How(msgspec.Struct, frozen=True):
+    """The mapping of the sender, and the operation that merges two records."""
+
+    rules: Rules
+    merge: Handler
+
+
+async def receive_all(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
+    """One acknowledgement, or as many as a batch has messages: each stands for itself."""
+    received = messages_in(content)
+    answers = [await receive(each, request, service, how) for each in received.messages or (b"",)]
+    return batch_of(answers, request.at) if received.is_batch else answers[0]
+
+
+async def receive(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
+    told = header_fields(content)
+    receipt = _receipt(content, told, request)
+    known = await service.stores.reading(lambda store: store.run(v2_messages.find, receipt.key))
+    if known is not None and known.code == ACCEPTED:
+        return _again(known, receipt, request)
+    codec = named(_said(told, 18) or how.rules.charset) or UTF8
+    try:
+        await _carry_out(receipt, codec, request, service, how)
+    except TakenError:
+        known = await service.stores.reading(lambda store: store.run(v2_messages.find, receipt.key))
+        assert known is not None  # noqa: S101 - it was taken by what is there
+        return _again(known, receipt, request)
+    except NotTakenError as error:
+        await _refuse(receipt, error.code, error.faults, codec, request, service)
+    return receipt.acknowledgement
+
+
+async def _carry_out(receipt: Receipt, codec: str, request: FhirRequest, service: Service, how: How) -> None:
+    """Plan on what is there, write; what another message came before is planned again."""
+    try:
+        check_header(receipt.content)
+        message = Message(decoded(receipt.content, _said(header_fields(receipt.content), 18), how.rules.charset)[0])
+        for n in range(_TRIES):
+            work = await _planned(message, request, service, how.rules)
+            try:
+                return await _write(work, receipt, codec, how.merge)
+            except FhirError as error:
+                if error.status not in _OVERTAKEN or n == _TRIES - 1:
+                    raise NotTakenError("AE", *faults_of(error, work)) from error
+    except FhirError as error:
+        if error.status >= _SERVER:
+            raise
+        raise NotTakenError("AE", *faults_of(error, None)) from error
+    except (NotTakenError, TakenError, DatabaseUnavailable, PeerUnavailable):
+        raise
+    except Exception as error:  # a mistake of ours: the message is kept, to be replayed once it is mended
+        log_failure("v2.failed", error, request_id=request.caller.request_id)
+        raise NotTakenError("AE", _failed()) from error
+
+
+async def _planned(message: Message, request: FhirRequest, service: Service, rules: Rules) -> Work:
+    event = rules.events.get(message.event)
+    if event is None:
+        raise NotTakenError("AR", _unknown_event(rules))
+    if not message.control_id:
+        raise NotTakenError("AR", missing_field(Place("MSH", field=10)))
+    if missing := [name for name in event.needs if message.first(name) is None]:
+        raise NotTakenError("AE", *map(missing_segment, missing))
+    work = Work(message, event, Here(rules, request.caller.organization, service.zone), request, service)
+    await ACTS[event.act](work)
+    return work
+
+
+async def _write(work: Work, receipt: Receipt, codec: str, merge_records: Handler) -> None:
+    """Receipt and effect are one commit."""
+    request, service = work.request, work.service
+    receipt.faults = _encode([_told(each) for each in work.warnings]).decode()
+    receipt.acknowledgement = acknowledge(receipt.content, "AA", work.warnings, request.at, uuid7(), codec)
+    acting = msgspec.structs.replace(service, stores=msgspec.structs.replace(service.stores, effect=receipt))
+    if work.merging is not None:
+        _check_may_merge(request)
+        await merge_records(_merging(*work.merging, request), acting)
+    elif work.entries:
+        await post_bundle(_inner({}, work.bundle(), request), acting)
+    else:
+        async with service.stores.database.connection() as connection:
+            await receipt.write(connection, (), service.stores.vault)
+        await service.stores.audit_log.record(request.audit("process-v2", 200))
+
+
+def _check_may_merge(request: FhirRequest) -> None:
+    if not permissions(request.caller.scopes).allow("Patient", UPDATE):
+        raise forbidden(f"The token's scopes do not cover Patient.{UPDATE}", text="令牌权限不足")
+
+
+def _merging(source: str, target: str, request: FhirRequest) -> FhirRequest:
+    named_as = {"source-patient": source, "target-patient": target}
+    parts = [{"name": n, "valueReference": {"reference": f"Patient/{each}"}} for n, each in named_as.items()]
+    body = _encode({"resourceType": "Parameters", "parameter": parts})
+    return _inner({"type": "Patient", "operation": "merge"}, body, request)
+
+
+def _inner(path: Mapping[str, str], body: bytes, request: FhirRequest) -> FhirRequest:
+    return FhirRequest("POST", path, "", _FHIR, body, request.caller, request.at)
+
+
+async def _refuse(
+    receipt: Receipt, code: AckCode, faults: Sequence[Fault], codec: str, request: FhirRequest, service: Service
+) -> None:
+    """Stored all the same: it is processed when it comes again, or is replayed (`yiyang v2 replay`)."""
+    receipt.code = code
+    receipt.faults = _encode([_told(each) for each in faults]).decode()
+    receipt.acknowledgement = acknowledge(receipt.content, code, faults, request.at, uuid7(), codec)
+    async with service.stores.database.connection() as connection:
+        await receipt.write(connection, (), service.stores.vault)
+    await service.stores.audit_log.record(request.audit("process-v2", 422))
+
+
+def _again(known: Known, receipt: Receipt, request: FhirRequest) -> bytes:
+    """The same answer; another message under a number that is used up is refused, and the one before stays."""
+    if known.digest == v2_messages.digest_of(receipt.content):
+        return known.acknowledgement
+    return acknowledge(receipt.content, "AR", (_used(),), request.at, uuid7(), UTF8)
+
+
+def _receipt(content: bytes, told: list[str], request: FhirRequest) -> Receipt:
+    """By sender and control id; what has none is known by its bytes."""
+    control = _said(told, 10)
+    sender = (_said(told, 3), _said(told, 4), control) if control else (v2_messages.digest_of(content),)
+    caller = request.caller
+    event = "^".join(_said(told, 9).split("^")[:2])
+    return Receipt(
+        v2_messages.key_of(caller.client, *sender),
+        caller.client,
+        caller.organization,
+        event,
+        control,
+        request.at,
+        content,
+    )
+
+
+def _said(told: list[str], field: int) -> str:
+    return told[field - 1].strip() if field <= len(told) else ""
+
+
+def _told(fault: Fault) -> dict[str, str]:
+    return {"place": str(fault.place), "code": fault.code, "severity": fault.severity, "diagnostics": fault.diagnostics, "text": fault.text}  # fmt: skip
+
+
+def _unknown_event(rules: Rules) -> Fault:
+    known = ", ".join(rules.events)
+    return Fault(
+        Place("MSH", field=9),
+        EVENT_CODE,
+        f"MSH-9: this message type and event is not taken; taken are {known}",
+        f"MSH-9：不支持该消息类型或事件；支持 {known}",
+    )
+
+
+def _used() -> Fault:
+    return Fault(
+        Place("MSH", field=10),
+        DUPLICATE_KEY,
+        "MSH-10: another message of this control id was accepted before",
+        "MSH-10：该消息控制号已用于另一条已接收的消息",
+    )
+
+
+def _failed() -> Fault:
+    return Fault(
+        Place("MSH"),
+        INTERNAL,
+        "the message is stored and could not be processed; it can be replayed",
+        "消息已保存但未能处理，可在修复后重放",
+    )
