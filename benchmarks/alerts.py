@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 ELDERS: Final = 200
 LOOK_SECONDS: Final = 0.05
 WAIT_SECONDS: Final = 20
+BEHIND: Final = timedelta(seconds=5)
 RULE: Final = "blood-pressure-critical"
 
 
@@ -45,7 +46,8 @@ class Watcher:
             for each in found:
                 for evidence in each["resource"].get("implicated", ()):
                     self.at.setdefault(evidence["reference"].rpartition("/")[2], now)
-            since = max([since, *(datetime.fromisoformat(e["resource"]["meta"]["lastUpdated"]) for e in found)])
+            newest = max((datetime.fromisoformat(e["resource"]["meta"]["lastUpdated"]) for e in found), default=since)
+            since = max(since, newest - BEHIND)  # what is stamped earlier may be committed later
             await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.care.assessments.answers import answer_code
-from services.care.scoring.instrument import CANONICAL, Instrument, Named, Option, Raised
+from services.care.scoring.instrument import CANONICAL, SURENESS, Instrument, Named, Option, Raised
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ def _words(instrument: Instrument) -> Iterator[tuple[str, Named, str]]:
     for group in instrument.groups:
         yield group.link_id, group, sure
         for item in group.items:
-            unsure = item.confidence if item.confidence != "H" else sure
+            unsure = max(sure, instrument.wording, item.confidence, key=SURENESS.index)
             yield item.link_id, item, unsure
             for option in instrument.options[item.link_id].values():
                 yield answer_code(item.link_id, option.key), option, unsure

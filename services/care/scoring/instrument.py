@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 Confidence = Literal["H", "M+", "M", "L"]
+SURENESS: Final[tuple[Confidence, ...]] = ("H", "M+", "M", "L")
 Answer = str | int
 """The code of an option, or a number."""
 CANONICAL: Final = "https://yiyang.example/fhir"
@@ -201,12 +202,16 @@ class Signatures(_Form, frozen=True, kw_only=True):
 
 
 class Instrument(Named, frozen=True, kw_only=True):
-    """One instrument 量表: what is asked, how it is scored, by which rules, for how long it counts."""
+    """One instrument 量表: what is asked, how it is scored, by which rules, for how long it counts.
+
+    `wording` is how sure the words of its items and options are, where they were not read in the standard itself.
+    """
 
     name: str
     version: str
     source: str
     confidence: Confidence
+    wording: Confidence = "H"
     validity: Validity
     groups: tuple[Group, ...]
     scores: tuple[Score, ...]
