@@ -76,7 +76,7 @@ class Loader:
         return known.decided(Intent("POST", "Patient", self.ids[number], body), self._service)
 
     def _observations(self, number: int, now: datetime) -> list[Write]:
-        return [_of(each, self.ids[number], now) for each in self._pattern(number % PATTERNS)]
+        return [of_another(each, self.ids[number], now) for each in self._pattern(number % PATTERNS)]
 
     def _prepared_observations(self, pattern: int) -> list[Write]:
         """Of a patient that stands for others."""
@@ -87,8 +87,8 @@ class Loader:
         ]
 
 
-def _of(prepared: Write, patient: str, now: datetime) -> Write:
-    """The same observation of another patient."""
+def of_another(prepared: Write, patient: str, now: datetime) -> Write:
+    """The same of another patient."""
     if prepared.index is None or prepared.body is None:
         raise ValueError(prepared)
     resource_id = new_id(now, shard_of(patient))

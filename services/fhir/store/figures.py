@@ -55,6 +55,10 @@ class Tally(msgspec.Struct, frozen=True):
     def type(self) -> str:
         return self.queries[0].type
 
+    @property
+    def is_once(self) -> bool:
+        return self.by in (AUTHOR, ITSELF)
+
 
 class Span(msgspec.Struct, frozen=True):
     """From one instant to before another one."""
@@ -68,24 +72,26 @@ async def figures(
 ) -> dict[str, dict[str, int]]:
     """By the name of a tally and the institution, how many; `parts` are departments and institutions → their institution."""
     sql = Sql(SYSTEM)
-    own = [*parts]
-    texts = [_counted(name, tally, parts, own, span, sql) for name, tally in tallies.items()]
-    found: dict[str, dict[str, int]] = {name: {} for name in tallies}
+    different = [*dict.fromkeys(tallies.values())]
+    texts = [_counted(number, tally, parts, span, sql) for number, tally in enumerate(different)]
+    found: list[dict[str, int]] = [{} for _ in different]
     async with connection.transaction():
         await connection.execute(_SETTINGS)
         records = await connection.fetch(" UNION ALL ".join(texts), *sql.values)
     for record in records:
-        found[record["name"]][record["root"]] = int(record["number"])
-    return found
+        found[record["tally"]][record["root"]] = int(record["number"])
+    return {name: found[different.index(tally)] for name, tally in tallies.items()}
 
 
-def _counted(name: str, tally: Tally, parts: Mapping[str, str], own: Sequence[str], span: Span, sql: Sql) -> str:
+def _counted(number: int, tally: Tally, parts: Mapping[str, str], span: Span, sql: Sql) -> str:
     rows = Rows("t", tally.type)
-    ids, roots = sql.bind(list(own), "text[]"), sql.bind([parts[each] for each in own], "text[]")
+    ids, roots = (sql.once(f"figures.{n}", [*each], "text[]") for n, each in enumerate((parts, parts.values())))
     named = f"(SELECT * FROM unnest({ids}, {roots}) AS m (part, root)) m"
     conditions = ["(" + " OR ".join(_found(tally.queries, rows, sql)) + ")", *_more(tally, span, sql)]
+    # of one institution's parts a resource may name two; it has one author, and is itself once
+    each = "" if tally.is_once else "DISTINCT "
     return (
-        f"SELECT {sql.bind(name, 'text')} AS name, c.root, {_number(tally)} AS number FROM (SELECT DISTINCT m.root, t.id, "
+        f"SELECT {number} AS tally, c.root, {_number(tally)} AS number FROM (SELECT {each}m.root, t.id, "
         f"t.patient, {_amount(tally, span, sql)} AS amount FROM {table(tally.type)} t {_joined(tally.by, named, sql)} "
         f"WHERE {' AND '.join(conditions)}) c GROUP BY c.root"
     )
@@ -108,7 +114,7 @@ def _joined(by: str, named: str, sql: Sql) -> str:
 def _number(tally: Tally) -> str:
     if tally.total is not None:
         return "coalesce(round(sum(c.amount)), 0)"
-    return "count(DISTINCT c.patient)" if tally.of == "patients" else "count(DISTINCT c.id)"
+    return "count(DISTINCT c.patient)" if tally.of == "patients" else "count(*)"
 
 
 def _amount(tally: Tally, span: Span, sql: Sql) -> str:
