@@ -16,6 +16,7 @@ from services.fhir.interactions.decide import decide
 from services.fhir.interactions.draft import Draft, check_reserved, draft
 from services.fhir.interactions.emergencies import notices_of
 from services.fhir.interactions.intent import Intent
+from services.fhir.interactions.qualified import check_qualified
 from services.fhir.interactions.version import version
 from services.fhir.outcomes import FhirError
 from services.fhir.service import Service
@@ -76,6 +77,7 @@ async def prepare(
     if rehearsing:
         return Prepared({n: _rehearsed(n, each, service) if each else None for n, each in drafts.items()})
     platform = store.as_platform()
+    await check_qualified(drafts, platform, service)
     decided = await decide(drafts, {} if others is None else others, platform, service)
     writes = {n: _version(n, each, service) if each else None for n, each in decided.drafts.items()}
     told = await notices_of(writes.values(), platform, service)
