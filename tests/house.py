@@ -100,6 +100,8 @@ class Fhir:
     async def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
         target = "/fhir" + (path if path != "/" else "")
         fields = {"content-type": FHIR_JSON} if body else {}
+        if path.startswith("/Binary/"):
+            fields["accept"] = FHIR_JSON  # who does not say so gets the content
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         fields[HEADER] = sign(self.caller, method, target, body, KEY.encode(), self.clock.seconds())
         service = await self.peers.directory.owner(_type_of(path)) or "records"

@@ -93,6 +93,9 @@ class Context(Protocol):
     async def read(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
         """The newest version with its number; None where there is none, or a deletion."""
 
+    async def seen(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
+        """The same as far as the caller may read it: for what the decision tells the caller of it."""
+
     async def fetch(self, names: Iterable[str]) -> None:
         """Read in one round trip what `read` will be asked for, by `Type/id`."""
 

@@ -21,6 +21,7 @@ from services.fhir.interactions.history import history
 from services.fhir.interactions.idempotency import once
 from services.fhir.interactions.owners import PREPARE, answer_prepare
 from services.fhir.interactions.patch import conditional_patch, patch
+from services.fhir.interactions.raw import BINARY
 from services.fhir.interactions.read import read
 from services.fhir.interactions.search import search, search_by_post
 from services.fhir.interactions.search_all import (
@@ -88,6 +89,7 @@ POSTED: Final = frozenset({post_bundle, create})
 WRITES: Final = frozenset({create, update, patch, delete, conditional_update, conditional_patch, conditional_delete})
 PUBLIC: Final = frozenset({capabilities})
 OTHER_MEDIA: Final = frozenset({job_file, invoke})  # what they answer is not always FHIR JSON; they look for themselves
+CONTENT: Final = frozenset({read, vread})  # of a Binary the content itself
 _CALLER: Final = HEADER.encode()
 _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 
@@ -145,7 +147,7 @@ class Endpoint:
         caller = NOBODY if handler in PUBLIC else self._caller(scope, fields, body)
         if b"%00" in scope["raw_path"]:
             raise not_found("No path holds U+0000", text="没有这个地址")
-        if handler not in OTHER_MEDIA:
+        if handler not in OTHER_MEDIA and not (handler in CONTENT and scope["path_params"]["type"] == BINARY):
             check_accept(fields.get(b"accept", b"").decode("latin-1"), query)
         if handler not in PUBLIC:
             await self._learner.fresh()

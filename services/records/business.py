@@ -1,4 +1,4 @@
-"""What records decides on persons and institutions before they are written: identifiers checked, temporary numbers given (docs/adr/0032)."""
+"""What records decides before it is written: identifiers checked, temporary numbers given (docs/adr/0032), documents held against their content."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,20 +6,25 @@ from typing import Any
 from services.fhir.business import Change, Context, Decision, RefusedChange
 from services.fhir.naming import TEMPORARY, canonical
 from services.fhir.outcomes import FhirError
+from services.records.documents import held_against_content
 from services.records.identifiers import examine
 
 Json = dict[str, Any]
 
 
-async def business(changes: Sequence[Change], _others: Mapping[str, Json], context: Context) -> Decision:
+async def business(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
     bodies = {}
+    rests_on: list[tuple[str, str, int]] = []
     for n, change in enumerate(changes):
         if change.after is None:
+            continue
+        if change.type == "DocumentReference":
+            rests_on += await held_against_content(change, n, others, context)
             continue
         _check(change, n, context)
         if change.type == "Patient" and (numbered := _numbered(change.after, context)) is not None:
             bodies[n] = numbered
-    return Decision(bodies=bodies)
+    return Decision(bodies=bodies, rests_on=tuple(rests_on))
 
 
 def _check(change: Change, number: int, context: Context) -> None:

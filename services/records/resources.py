@@ -37,7 +37,7 @@ SERVED: Final = (
     ServedType("DeviceMetric"),
     ServedType("DiagnosticReport"),
     ServedType("DocumentManifest"),
-    ServedType("DocumentReference"),
+    ServedType("DocumentReference", governed=True),
     ServedType("EffectEvidenceSynthesis"),
     ServedType("Encounter"),
     ServedType("Endpoint"),

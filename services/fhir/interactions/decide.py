@@ -34,18 +34,23 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Deciding:
-    """The `Context` of one decision, on the connection of the attempt. `store` reads as the platform."""
+    """The `Context` of one decision, on the connection of the attempt. `store` reads as the platform, `own` as the caller."""
 
-    def __init__(self, store: Store, service: Service) -> None:
+    def __init__(self, store: Store, service: Service, own: Store | None = None) -> None:
         self.caller = service.caller
         self.at = service.clock.now()
         self.zone = service.zone
         self.base = service.base
         self._store = store
+        self._own = own or store
         self._shards: dict[tuple[str, str], int] = {}
 
     async def read(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
         found = await self._store.to_write(resource_type, resource_id)
+        return self._opened(found) if found is not None and found.body is not None else None
+
+    async def seen(self, resource_type: str, resource_id: str) -> tuple[Json, int] | None:
+        found = await self._own.read(resource_type, resource_id)
         return self._opened(found) if found is not None and found.body is not None else None
 
     async def fetch(self, names: Iterable[str]) -> None:
@@ -86,15 +91,15 @@ class Deciding:
 
 
 async def decide(
-    drafts: Mapping[int, Draft | None], others: Mapping[str, Json], store: Store, service: Service
+    drafts: Mapping[int, Draft | None], others: Mapping[str, Json], own: Store, service: Service
 ) -> Decided:
-    """Raise what the business refuses, named by the draft that it means."""
+    """Raise what the business refuses, named by the draft that it means; `own` is the store of who asks."""
     governed = [n for n, each in drafts.items() if each and is_undecided(each, service)]
     if not governed or service.business is None:
         return Decided(dict(drafts), Decision(), Terms())
     settled = {n: _with_id(each, service) if n in governed and each else each for n, each in drafts.items()}
     changes = [_change(settled[n]) for n in governed]
-    context = Deciding(store, service)
+    context = Deciding(own.as_platform(), service, own)
     decision = await _asked(service.business, changes, governed, others, context)
     for place, said in decision.bodies.items():
         each = settled[governed[place]]

@@ -78,7 +78,7 @@ async def prepare(
         return Prepared({n: _rehearsed(n, each, service) if each else None for n, each in drafts.items()})
     platform = store.as_platform()
     await check_qualified(drafts, platform, service)
-    decided = await decide(drafts, {} if others is None else others, platform, service)
+    decided = await decide(drafts, {} if others is None else others, store, service)
     writes = {n: _version(n, each, service) if each else None for n, each in decided.drafts.items()}
     told = await notices_of(writes.values(), platform, service)
     also = [msgspec.structs.replace(each, by_platform=True) for each in (*decided.decision.also, *told)]

@@ -4,6 +4,7 @@ import msgspec
 
 from services.fhir.headers import etags, parse_http_date
 from services.fhir.interactions.answers import of_stored, present, version_headers
+from services.fhir.interactions.raw import native
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
@@ -16,7 +17,7 @@ async def read(request: FhirRequest, service: Service) -> Answer:
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("read", status, of=stored))
     stored = present(stored, request.type)
-    return not_modified(stored) if _is_known(request, stored) else of_stored(seen(request, stored))
+    return not_modified(stored) if _is_known(request, stored) else native(request, of_stored(seen(request, stored)))
 
 
 def seen(request: FhirRequest, stored: Stored) -> Stored:

@@ -3,6 +3,7 @@
 import re
 
 from services.fhir.interactions.answers import of_stored, present
+from services.fhir.interactions.raw import native
 from services.fhir.interactions.read import seen
 from services.fhir.outcomes import not_found
 from services.fhir.request import Answer, FhirRequest
@@ -20,4 +21,4 @@ async def vread(request: FhirRequest, service: Service) -> Answer:
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("vread", status, of=stored))
     stored = present(stored, request.type)
-    return of_stored(seen(request, stored))
+    return native(request, of_stored(seen(request, stored)))
