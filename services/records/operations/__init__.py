@@ -8,6 +8,7 @@ from services.fhir.operations.operation import Operation
 from services.kit.settings import ServiceSettings
 from services.records.operations.break_glass import break_glass
 from services.records.operations.disclosures import disclosures
+from services.records.operations.document import document
 from services.records.operations.match import match
 from services.records.operations.merge import merge, unmerge
 from services.records.operations.process_v2 import MEDIA, ProcessV2
@@ -29,6 +30,14 @@ OPERATIONS: Final = (
     Operation("merge", f"{_OURS}/Patient-merge", ("type",), ("Patient",), merge, affects_state=True, letters="u"),
     Operation("unmerge", f"{_OURS}/Patient-unmerge", ("type",), ("Patient",), unmerge, affects_state=True, letters="u"),
     Operation("disclosures", f"{_OURS}/Patient-disclosures", ("instance",), ("Patient",), disclosures),
+    Operation(
+        "document",
+        "http://hl7.org/fhir/OperationDefinition/Composition-document",
+        ("type", "instance"),
+        ("Composition",),
+        document,
+        remembered=True,
+    ),
     Operation(
         "summary",
         "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",

@@ -12,6 +12,7 @@ from services.fhir.pages import words
 from services.fhir.pages.sheet import Paragraph
 from services.fhir.pages.tables import tables
 from services.fhir.pages.xhtml import narrative
+from services.records.labels import highest
 from services.records.summary.found import Filled, Resolve
 from services.records.summary.sections import LOINC
 
@@ -36,8 +37,6 @@ _PROVISION: Final = {
     "code": "PCPR",
     "display": "care provision",
 }
-_CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-_RANKS: Final = ("U", "L", "M", "N", "R", "V")
 
 
 class About(msgspec.Struct, frozen=True):
@@ -86,12 +85,7 @@ def platform(device_id: str) -> Json:
 
 
 def confidentiality(patient: Json, sections: Iterable[Filled]) -> Json | None:
-    """A document is as confidential as the most confidential of its parts: http://hl7.org/fhir/R4/security-labels.html#hcs"""
-    parts = (patient, *(each for filled in sections for each in filled.resources))
-    labels = (label for each in parts for label in each.get("meta", {}).get("security", ()))
-    found = {label.get("code") for label in labels if label.get("system") == _CONFIDENTIALITY}
-    code = next((each for each in reversed(_RANKS) if each in found), None)
-    return {"system": _CONFIDENTIALITY, "code": code} if code else None
+    return highest((patient, *(each for filled in sections for each in filled.resources)))
 
 
 def _whose(patient: Json, zone: ZoneInfo) -> str:
