@@ -125,7 +125,7 @@ def settled(
         ):
             counted.append(_going_on(opening, earlier, moment.at))
         elif earlier is not None and earlier.is_live(moment.at):
-            counted.append(_within(opening, earlier))
+            counted.append(_within(opening, earlier, moment.at))
     return counted
 
 
@@ -142,11 +142,11 @@ def _going_on(opening: Opening, earlier: Opening | None, at: datetime) -> Openin
     return msgspec.structs.replace(opening, begins=begins, ends=ends)
 
 
-def _within(opening: Opening, earlier: Opening) -> Opening:
+def _within(opening: Opening, earlier: Opening, at: datetime) -> Opening:
     ends = min((e for e in (opening.ends, earlier.ends) if e is not None), default=None)
     return msgspec.structs.replace(
         opening,
-        begins=max(opening.begins, earlier.begins),
+        begins=earlier.begins if opening.begins <= at else opening.begins,
         ends=ends,
         types=_both(opening.types, earlier.types),
         purposes=_both(opening.purposes, earlier.purposes),

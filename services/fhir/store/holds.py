@@ -25,6 +25,12 @@ ORDER BY o.holder IS NOT DISTINCT FROM $3 DESC, p.n LIMIT 1
 ON CONFLICT (key, n, shard) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE h.holder = excluded.holder OR h.until <= $6
 RETURNING n"""
+# Of what has one place alone, many in one statement: there is no other place to look for.
+_TAKE_ONLY: Final = """INSERT INTO fhir.hold AS h (key, n, shard, holder, until)
+SELECT key, 1, shard, holder, until FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[]) AS u (key, shard, holder, until)
+ON CONFLICT (key, n, shard) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE h.holder = excluded.holder OR h.until <= $5
+RETURNING key"""
 _IS_FULL: Final = """SELECT count(*) >= $3::bigint FROM fhir.hold
 WHERE key = $1 AND shard = $2 AND n <= $3 AND (until IS NULL OR until > $4)"""
 _FREE: Final = "DELETE FROM fhir.hold WHERE holder = ANY($1::text[])"
@@ -68,11 +74,24 @@ async def free(connection: Any, frees: Sequence[str]) -> None:
 
 async def take(connection: Any, takes: Sequence[Hold], at: datetime) -> bool:
     """False when another commit was faster, so that one should look again; NothingFreeError when all places are taken."""
-    for hold in sorted(takes, key=lambda each: each.key):
-        shard = shard_of(hold.key)
-        values = hold.key, shard, hold.holder, hold.until, hold.capacity, at
-        if await connection.fetchval(_TAKE, *values) is None:
-            if await connection.fetchval(_IS_FULL, hold.key, shard, hold.capacity, at):
-                raise NothingFreeError(hold.key)
-            return False
-    return True
+    ordered = sorted(takes, key=lambda each: each.key)
+    only, several = ([h for h in ordered if (h.capacity == 1) is is_only] for is_only in (True, False))
+    missed = await _take_only(connection, only, at) if only else []
+    missed += [hold for hold in several if not missed and not await _is_taken(connection, hold, at)][:1]
+    for hold in missed[:1]:
+        if await connection.fetchval(_IS_FULL, hold.key, shard_of(hold.key), hold.capacity, at):
+            raise NothingFreeError(hold.key)
+    return not missed
+
+
+async def _take_only(connection: Any, holds: Sequence[Hold], at: datetime) -> list[Hold]:
+    """Those that somebody else has."""
+    keys = [hold.key for hold in holds]
+    values = keys, [shard_of(key) for key in keys], [hold.holder for hold in holds], [hold.until for hold in holds]
+    taken = {record["key"] for record in await connection.fetch(_TAKE_ONLY, *values, at)}
+    return [hold for hold in holds if hold.key not in taken]
+
+
+async def _is_taken(connection: Any, hold: Hold, at: datetime) -> bool:
+    values = hold.key, shard_of(hold.key), hold.holder, hold.until, hold.capacity, at
+    return await connection.fetchval(_TAKE, *values) is not None

@@ -23,8 +23,6 @@ _POSITION: Final = "SELECT written, type, id, version FROM fhir.outbox_reader WH
 _KEY: Final = "(written, type, id, version)"
 _BEGINNING: Final = (datetime(1970, 1, 1, tzinfo=UTC), "", "", 0)
 
-Position = tuple[datetime, str, str, int]
-
 
 class Change(msgspec.Struct, frozen=True):
     """One committed version."""
@@ -60,11 +58,11 @@ async def settled(connection: Any, pauses: int) -> datetime | None:
 
 
 async def has_news(connection: Any, reader: str) -> bool:
-    """Whether something was committed that the reader has not read: a look at the newest row, whatever the size of the table."""
-    position = await _position(connection, reader)
-    sql = """SELECT EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest WHERE newest.written > $1)
-    OR EXISTS (SELECT FROM fhir.change WHERE written = $1 AND (type, id, version) > ($2, $3, $4))"""
-    return bool(await connection.fetchval(sql, *position))
+    """Whether something was committed that the reader has not read, who may be new: a look at the newest row, whatever the size of the table."""
+    sql = f"""WITH p AS ({_POSITION}) SELECT NOT EXISTS (SELECT FROM p)
+    OR EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest, p WHERE newest.written > p.written)
+    OR EXISTS (SELECT FROM fhir.change c, p WHERE c.written = p.written AND (c.type, c.id, c.version) > (p.type, p.id, p.version))"""
+    return bool(await connection.fetchval(sql, reader))
 
 
 async def read_on(connection: Any, reader: str, until: datetime) -> list[Change] | None:
@@ -91,8 +89,3 @@ async def begin(connection: Any, reader: str) -> None:
 async def advance(connection: Any, reader: str, last: Change) -> None:
     sql = "UPDATE fhir.outbox_reader SET written = $2, type = $3, id = $4, version = $5 WHERE name = $1 AND shard = 0"
     await connection.execute(sql, reader, last.written, last.type, last.id, last.version)
-
-
-async def _position(connection: Any, reader: str) -> Position:
-    record = await connection.fetchrow(_POSITION, reader)
-    return tuple(record) if record else _BEGINNING

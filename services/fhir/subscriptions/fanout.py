@@ -36,24 +36,25 @@ class Fanout:
         self._service = service
         self._known = known
 
-    async def work(self) -> bool:
-        """Read one batch; whether there was one."""
+    async def work(self) -> int | None:
+        """Read one batch; how much there was, None while another process reads."""
         async with self._service.stores.database.connection() as connection:
             if not await outbox.has_news(connection, READER):
-                return False
+                return 0
             until = await outbox.settled(connection, _PAUSES)
             if until is None:
-                return False  # a long commit is under way: what it writes comes first
+                return 0  # a long commit is under way: what it writes comes first
             async with connection.transaction():
-                changes = _together(await outbox.read_on(connection, READER, until) or [])
-                if not changes:
-                    return False
+                found = await outbox.read_on(connection, READER, until)
+                if not found:
+                    return None if found is None else 0
+                changes = _together(found)
                 if changes[0].type == _SUBSCRIPTION:
                     await self._tell(connection, changes[0])
                 elif not await self._number(connection, changes):
                     await connection.execute(outbox.MAY_BE_FORGOTTEN)
                 await outbox.advance(connection, READER, changes[-1])
-        return True
+        return len(changes)
 
     async def _tell(self, connection: Any, change: Change) -> None:
         """A Subscription has changed: what comes behind it in the stream is for what it asks now."""

@@ -7,6 +7,7 @@ once. The process that read does at once what is due; when it dies, the clockwor
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 from services.fhir.business import Heard, Hears, Wake
@@ -21,13 +22,14 @@ from services.fhir.store.store import Store
 from services.fhir.store.terms import Fired, Timer
 from services.fhir.subscriptions.admission import reading_of
 from services.fhir.subscriptions.filters import trigger_tests, values_of
+from services.fhir.subscriptions.pace import rest_after
 from services.fhir.subscriptions.topics import Topic
 from services.kit.database import DatabaseUnavailable
 from services.kit.logging import log_failure
 from services.kit.peers import PeerUnavailable
 
 _PAUSES: Final = 400
-_REST: Final = 0.02
+_REST: Final = timedelta(seconds=0.02)
 _PATIENCE: Final = 0.1
 LANES: Final = 4
 """As many effects are under way at the same time in one process."""
@@ -51,9 +53,9 @@ class Listener:
     async def forever(self) -> None:
         try:
             while True:
-                if await self._has_worked():
-                    await asyncio.sleep(_REST)
-                else:
+                heard = await self._attempt()
+                await asyncio.sleep(rest_after(heard, _REST).total_seconds())
+                if not heard:
                     await self._committed.listen(_PATIENCE)
         finally:
             for effect in self._effects:
@@ -64,21 +66,21 @@ class Listener:
         while await self.work():
             await asyncio.gather(*self._effects)
 
-    async def work(self) -> bool:
-        """Hear one batch; whether there was one."""
+    async def work(self) -> int | None:
+        """Hear one batch; how much there was, None while another process listens."""
         async with self._service.stores.database.connection() as connection:
             if not self._has_begun:
                 await outbox.begin(connection, self._reader)
                 self._has_begun = True
             if not await outbox.has_news(connection, self._reader):
-                return False
+                return 0
             until = await outbox.settled(connection, _PAUSES)
             if until is None:
-                return False  # a long commit is under way: what it writes comes first
+                return 0  # a long commit is under way: what it writes comes first
             async with connection.transaction():
                 changes = await outbox.read_on(connection, self._reader, until)
                 if not changes:
-                    return False
+                    return None if changes is None else 0
                 fired = await self._woken(connection, await self._follows(connection, changes))
                 await outbox.advance(connection, self._reader, changes[-1])
         for each in fired:
@@ -87,16 +89,16 @@ class Listener:
             effect.add_done_callback(self._effects.discard)
         while len(self._effects) > _MOST:
             await asyncio.wait(self._effects, return_when=asyncio.FIRST_COMPLETED)
-        return True
+        return len(changes)
 
-    async def _has_worked(self) -> bool:
+    async def _attempt(self) -> int | None:
         try:
             return await self.work()
         except (DatabaseUnavailable, PeerUnavailable):
-            return False
+            return None
         except Exception as error:  # noqa: BLE001 - nothing was moved: it is heard again
             log_failure("listener.failed", error, service=self._service.name)
-            return False
+            return None
 
     async def _follows(self, connection: Any, changes: Sequence[Change]) -> list[Wake]:
         heard = await self._heard(connection, changes)

@@ -6,18 +6,20 @@ One in each process. Any number of them share the work; a kill of any loses noth
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from services.fhir.service import Service
 from services.fhir.store import subscribers, subscription_events
 from services.fhir.subscriptions.courier import Courier
 from services.fhir.subscriptions.fanout import Fanout
 from services.fhir.subscriptions.known import Known
-from services.fhir.subscriptions.pace import Pace
+from services.fhir.subscriptions.pace import Pace, rest_after
 from services.kit.bell import Bell
 from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.logging import log_failure
+
+T = TypeVar("T")
 
 LANES: Final = 16
 """As many subscriptions are served at the same time by one process."""
@@ -56,11 +58,11 @@ class Notifier:
 
     async def _read(self) -> None:
         while True:
-            has_read = await self._attempt(self._fanout.work)
-            if has_read:
+            read = await self._attempt(self._fanout.work)
+            if read:
                 self._own.ring()
-                await asyncio.sleep(self._pace.rest.total_seconds())
-            else:
+            await asyncio.sleep(rest_after(read, self._pace.rest).total_seconds())
+            if not read:
                 await self._committed.listen(self._pace.patience.total_seconds())
 
     async def _serve(self) -> None:
@@ -95,7 +97,7 @@ class Notifier:
         async with self.service.stores.database.connection() as connection:
             return await subscription_events.forget(connection, self._pace.keep)
 
-    async def _attempt(self, work: Callable[[], Awaitable[object]]) -> object:
+    async def _attempt(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """What fails is tried again a little later, by whoever comes first."""
         with suppress(DatabaseUnavailable):
             try:
