@@ -13,7 +13,7 @@ ARGS   ?=
 ROUNDS ?= 20
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral bench-summary bench-alerts bench-indicators docs lock clean
+.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral bench-summary bench-alerts bench-indicators bench-v2 docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench-alerts: $(READY) ## 读数入库至预警可见的时延 · from a reading
 
 bench-indicators: $(READY) ## 十万老人全部指标的用时 · how long the indicators of 100,000 elders take
 	$(BIN)/python -m benchmarks.indicators $(ARGS)
+
+bench-v2: $(READY) ## HL7 v2 每秒消息数（ARGS=--mllp） · messages of HL7 v2 a second
+	$(BIN)/python -m benchmarks.v2 $(ARGS)
 
 docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
 	$(BIN)/python -m docs.instruments

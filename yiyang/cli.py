@@ -3,11 +3,11 @@
 import sys
 from argparse import ArgumentParser
 
-from yiyang import account, audit, client, demo, generate, key, keys, migrate, serve, token, up, verify_audit
+from yiyang import account, audit, client, demo, generate, key, keys, migrate, serve, token, up, v2, verify_audit
 from yiyang.command import CommandError
 from yiyang.installation import load_secret_files
 
-COMMANDS = (up, demo, generate, client, account, key, keys, token, migrate, serve, verify_audit, audit)
+COMMANDS = (up, demo, generate, client, account, key, keys, token, migrate, serve, verify_audit, audit, v2)
 
 
 def parser() -> ArgumentParser:

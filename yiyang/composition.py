@@ -51,7 +51,7 @@ def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastA
         name: Database(settings.database_url, size, role_of(name)) for name, size in _pools(settings.pool_size)
     }
     apps: dict[str, FastAPI] = {}
-    peers = Peers({name: _later(apps, name) for name in SERVICES})
+    peers = Peers({name: later(apps, name) for name in SERVICES})
     for name, create_app in SERVICES.items():
         apps[name] = create_app(settings, database=databases[name], peers=peers)
     front = gateway.app.create_app(gateway_settings, peers=peers, database=databases[GATEWAY])
@@ -65,7 +65,7 @@ def _pools(size: int) -> Iterable[tuple[str, int]]:
     return ((name, size if name == "records" else max(1, size // 4)) for name in (*SERVICES, GATEWAY))
 
 
-def _later(apps: Mapping[str, FastAPI], name: str) -> AsgiApp:
+def later(apps: Mapping[str, AsgiApp], name: str) -> AsgiApp:
     """A peer that is made only after the others know of it."""
 
     async def call(scope: Any, receive: Any, send: Any) -> None:
