@@ -1,4 +1,4 @@
-"""What is there once a records service has lived: identifier systems and profiles, as it publishes them."""
+"""What is there once a records service has lived: identifier systems, profiles and types of documents, as it publishes them."""
 
 import asyncio
 
@@ -10,6 +10,7 @@ from services.fhir.validation.profiles.shipped import shipped_profiles
 from services.kit.database import Database, role_of
 from services.kit.settings import ServiceSettings
 from services.records.app import create_app
+from services.records.document_types import document_types
 from tests.house import BASE, KEY, Fhir
 
 _WANTED = {"NamingSystem": len(naming_systems()), "StructureDefinition": len(shipped_profiles())}
@@ -23,5 +24,8 @@ async def published(fhir: Fhir, database_url: str) -> None:
     async with app.router.lifespan_context(app), asyncio.timeout(20):
         for name, wanted in _WANTED.items():
             while (await fhir.get(f"/{name}?_summary=count")).json()["total"] < wanted:
+                await asyncio.sleep(0.05)
+        for kind, several in document_types().items():
+            while (await fhir.get(f"/{kind}/{several[-1]['id']}")).status_code != 200:
                 await asyncio.sleep(0.05)
     await database.close()

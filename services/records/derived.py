@@ -1,4 +1,4 @@
-"""What of records only the platform writes: results of assessments, which follow from a response (docs/instruments.md), the identifier systems and the profiles.
+"""What of records only the platform writes: results of assessments, identifier systems, profiles and types of documents (docs/instruments.md).
 
 An institution may say a level that it found by its own means; then it does not say that it was derived from a response here.
 """
@@ -8,6 +8,7 @@ from typing import Final
 from services.fhir.business import Json, Reserved
 from services.fhir.naming import naming_systems
 from services.fhir.validation.profiles.shipped import shipped_profiles
+from services.records.document_types import is_document_type
 
 OWN_SYSTEMS: Final = "https://yiyang.example/fhir/CodeSystem/"
 
@@ -31,4 +32,9 @@ def _is_profile(definition: Json) -> bool:
     return any(each["id"] == definition.get("id") for each in shipped_profiles().values())
 
 
-RESERVED: Final[Reserved] = {"Observation": _follows, "NamingSystem": _is_published, "StructureDefinition": _is_profile}
+RESERVED: Final[Reserved] = {
+    "Observation": _follows,
+    "NamingSystem": _is_published,
+    "StructureDefinition": _is_profile,
+    **dict.fromkeys(("CodeSystem", "ValueSet", "ConceptMap"), is_document_type),
+}

@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -41,11 +42,17 @@ def test_each_map_leads_from_a_code_that_is_there_to_one_that_is_there() -> None
         for group in concept_map["group"]:
             source, target = shipped_system(group["source"]), shipped_system(group["target"])
             assert source, group["source"]
-            assert target, group["target"]
+            known = target or listed(concept_map["targetUri"], group["target"])
             for element in group["element"]:
                 assert source.get(element["code"]), (concept_map["url"], element["code"])
                 for each in element["target"]:
-                    assert "code" not in each or target.get(each["code"]), (concept_map["url"], each)
+                    assert "code" not in each or known.get(each["code"]), (concept_map["url"], each)
+
+
+def listed(value_set: str, system: str) -> dict[str, Any]:
+    """The codes of a system that is not shipped, as far as the value set names them."""
+    includes = (shipped("ValueSet", value_set) or {})["compose"]["include"]
+    return {c["code"]: c for each in includes if each["system"] == system for c in each["concept"]}
 
 
 def test_the_states_of_a_referral_are_all_mapped_to_a_task_status() -> None:
