@@ -3,11 +3,26 @@
 import sys
 from argparse import ArgumentParser
 
-from yiyang import account, audit, client, demo, generate, key, keys, migrate, serve, token, up, v2, verify_audit
+from yiyang import (
+    account,
+    audit,
+    clients,
+    demo,
+    generate,
+    key,
+    keys,
+    migrate,
+    push,
+    serve,
+    token,
+    up,
+    v2,
+    verify_audit,
+)
 from yiyang.command import CommandError
 from yiyang.installation import load_secret_files
 
-COMMANDS = (up, demo, generate, client, account, key, keys, token, migrate, serve, verify_audit, audit, v2)
+COMMANDS = (up, demo, generate, push, clients, account, key, keys, token, migrate, serve, verify_audit, audit, v2)
 
 
 def parser() -> ArgumentParser:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 
 from yiyang import registration
-from yiyang.client import told
+from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.installation import Installation
 from yiyang.operator import find_operator, register_through

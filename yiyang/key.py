@@ -14,7 +14,7 @@ from gateway.registry.signing_keys import PUBLISHED_BEFORE
 from services.kit.caller import split_key
 from services.kit.clock import SystemClock
 from services.kit.database import Database
-from yiyang.client import told
+from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.place import add_place, database, installation
 from yiyang.registration import remember

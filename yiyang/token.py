@@ -15,7 +15,7 @@ from gateway.backend_client import TokenError, fetch_token
 from gateway.keys import KeyPair
 from gateway.registry import Client
 from yiyang import registration
-from yiyang.client import told
+from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.place import add_place, database, installation
 

@@ -13,7 +13,7 @@ import msgspec
 from gateway.keys import KeyPair
 from services.kit.logging import configure
 from yiyang import replay
-from yiyang.client import told
+from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
 from yiyang.mllp.bridge import Bridge
 from yiyang.mllp.door import Door
