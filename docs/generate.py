@@ -11,6 +11,7 @@ from docs.indicators import indicators
 from docs.instruments import code_systems
 from docs.offers import operations, terminologies
 from docs.referral import referral_workflow
+from docs.workflows import task_workflows
 from gateway.settings import GatewaySettings
 from services.care.resources import SERVED as CARE
 from services.fhir.served import EVERY, ServedType
@@ -34,6 +35,7 @@ def documents() -> dict[Path, str]:
         Path("docs/fhir/operations.md"): operations(NOTICE),
         Path("docs/fhir/terminologies.md"): terminologies(NOTICE),
         Path("docs/indicators.md"): indicators(NOTICE),
+        Path("docs/quality.md"): task_workflows(NOTICE),
         Path("docs/referral-workflow.md"): referral_workflow(NOTICE),
         Path("docs/settings.md"): settings(),
         Path("docs/conformance.md"): conformance(ROOT),

@@ -9,6 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.fhir.business import Business, Change, Context, Decision
+from services.fhir.tasks.govern import govern
+from services.fhir.tasks.table import Workflow, workflow_of
 from services.kit.settings import ServiceSettings
 from services.referral.aborts import decide_abort
 from services.referral.calendar import Calendar, calendar_of
@@ -32,7 +34,7 @@ def calendar_from(settings: ServiceSettings) -> Calendar:
 def guarded(resource_type: str, there: Json) -> bool:
     """A change of these names the version that it changes: two institutions write them in turn."""
     if resource_type == "Task":
-        return is_referral(there) or is_abort(there)
+        return is_referral(there) or is_abort(there) or workflow_of(there) is not None
     return resource_type == "ServiceRequest" and is_referral_request(there)
 
 
@@ -51,6 +53,19 @@ async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) ->
         return await decide_task(place, change, desk, calendar)
     if change.type == "Task" and any(map(is_abort, versions)):
         return await decide_abort(change, desk)
+    if change.type == "Task" and (tabled := next(filter(None, map(workflow_of, versions)), None)):
+        return await _by_its_table(tabled, place, change, desk)
     if change.type == "ServiceRequest" and any(map(is_referral_request, versions)):
         return await decide_request(change, desk)
     return None
+
+
+async def _by_its_table(workflow: Workflow, place: int, change: Change, desk: Desk) -> Part:
+    """A Task that is no referral, with a course of its own (docs/adr/0047)."""
+    made = await govern(workflow, change, desk.context)
+    return Part(
+        bodies={place: made.body},
+        created=made.created,
+        rests_on=made.rests_on,
+        timers={f"Task/{change.id}": made.timers},
+    )

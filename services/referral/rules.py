@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from services.fhir.access.grants import Moment, Opening, Opens, Rule, end_of, name_in, organizations, patient_in
 from services.fhir.access.purposes import OVERRIDING
+from services.fhir.tasks.table import workflow_of
 from services.referral.codes import CONTRACT_TYPE, TASK_CODE, codes_in, is_referral
 from services.referral.states import CHOSEN, WAITING, state_of
 
@@ -15,6 +16,7 @@ EMERGENCY: Final = timedelta(hours=4)
 _CALLED: Final = frozenset({"requested", "received", "accepted", "ready", "in-progress", "on-hold"})
 _DONE: Final = frozenset({"feedback-sent", "closed", "terminated"})
 _UNDONE: Final = frozenset({"rejected", "withdrawn", "expired", "not-selected"})
+_ENDED: Final = frozenset({"completed", "rejected", "cancelled", "failed", "entered-in-error"})
 _CONTRACT_OVER: Final = frozenset({"terminated", "cancelled", "revoked", "renewed"})
 
 
@@ -30,7 +32,17 @@ def task(resource: Json, moment: Moment) -> Opens:
         return Opens((*_to_fulfiller(resource, patient, moment), *_to_placer(resource, patient, moment)))
     if "sos" in codes_in(resource.get("code"), TASK_CODE) and resource["status"] in _CALLED:
         return Opens(tuple(_emergency(patient, organizations(resource.get("owner")), moment)))
+    if workflow_of(resource) is not None:
+        return Opens(tuple(_to_answer(resource, patient, moment)))
     return Opens()
+
+
+def _to_answer(resource: Json, patient: str, moment: Moment) -> Iterator[Opening]:
+    """Of a complaint or an application, who is to answer sees it and what it names, and a while after its end no more."""
+    names = (f"Task/{moment.id}", *_package(resource, patient)) if resource.get("input") else (f"Task/{moment.id}",)
+    ends = moment.at + moment.grace if resource["status"] in _ENDED else None
+    owners = organizations(resource.get("owner"))
+    yield from _limited(patient, owners, "referral-task", names, moment, ends, may_write=True)
 
 
 def _to_fulfiller(resource: Json, patient: str, moment: Moment) -> Iterator[Opening]:

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from services.fhir.business import Context, Intent, changed
+from services.fhir.tasks.govern import at_its_time
+from services.fhir.tasks.table import workflow_of
 from services.referral.clocks import FULL, HALF, clock_of, with_clock
 from services.referral.states import STATES, business_status, state_of
 from services.referral.workflow import ACTS, SAME, actions
@@ -17,6 +19,8 @@ async def on_timer(holder: str, act: str, context: Context) -> Sequence[Intent]:
     """Nothing where the act is not open any more: somebody was faster."""
     kind, _, task_id = holder.partition("/")
     found = await context.read(kind, task_id)
+    if found is not None and (workflow := workflow_of(found[0])) is not None:
+        return await at_its_time(workflow, *found, act)
     if found is None or act not in {move.act for move in actions(found[0], frozenset({"C"}))}:
         return ()
     task, version = found
