@@ -11,7 +11,7 @@ from services.records.operations import OPERATIONS as RECORDS
 from services.referral.operations import OPERATIONS as REFERRAL
 
 _PLACES: Final = {"system": "", "type": "{type}/", "instance": "{type}/{id}/"}
-_CARE: Final = care_operations({}, Kept({}, (), {}, 5))
+_CARE: Final = care_operations({}, Kept({}, (), {}, 5), {})
 _OWN: Final = "https://yiyang.example/"
 
 

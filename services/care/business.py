@@ -1,11 +1,26 @@
 """What the care service decides on what is written of its governed types, each by the rules of its own room (docs/adr/0025)."""
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
 from services.care.alerts.acting import Looking, escalated
 from services.care.alerts.business import Alerting
 from services.care.alerts.course import is_alert
-from services.fhir.business import Business, Change, Context, Decision, Intent, Json, OnTimer, RefusedChange, Timer
+from services.care.assessments.business import signed_in_turn
+from services.care.assessments.grading import Instruments
+from services.care.plans import business as plans
+from services.fhir.business import (
+    Business,
+    Change,
+    Context,
+    Decision,
+    Guarded,
+    Intent,
+    Json,
+    OnTimer,
+    RefusedChange,
+    Timer,
+)
 from services.fhir.outcomes import FhirError
 
 
@@ -13,14 +28,28 @@ def governing(assessing: Business, alerting: Alerting) -> Business:
     async def decide(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
         decisions = [await assessing(changes, others, context)]
         for place, change in enumerate(changes):
-            if is_alert(change.before) or (change.type == "DetectedIssue" and is_alert(change.after)):
-                try:
+            try:
+                if change.type == "CarePlan":
+                    decisions.append(await plans.decide(change, _beside(place, changes, others), context))
+                elif change.type == "DetectedIssue" and (is_alert(change.before) or is_alert(change.after)):
                     decisions.append(await alerting.decide(place, change, context))
-                except FhirError as error:
-                    raise RefusedChange(error, place) from error
+            except FhirError as error:
+                raise RefusedChange(error, place) from error
         return joined(decisions)
 
     return decide
+
+
+def guarding(instruments: Instruments) -> Guarded:
+    """What several write in turn is changed under If-Match only."""
+    signed = signed_in_turn(instruments)
+    return lambda kind, there: plans.is_guarded(there) if kind == "CarePlan" else signed(kind, there)
+
+
+def _beside(place: int, changes: Sequence[Change], others: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What the same commit writes beside one change."""
+    own = {f"{each.type}/{each.id}": each.after for n, each in enumerate(changes) if n != place and each.after}
+    return ChainMap(own, dict(others)) if own else others
 
 
 def joined(decisions: Sequence[Decision]) -> Decision:
@@ -42,6 +71,8 @@ def at_their_time(alerting: Alerting) -> OnTimer:
 
     async def on_timer(holder: str, act: str, context: Context) -> Sequence[Intent | Timer]:
         kind, *names = act.split(" ")
+        if kind == "review":
+            return await plans.overdue(holder, context)
         if kind == "escalate":
             return await escalated(holder, context)
         looking = Looking(alerting.rules, holder, context)

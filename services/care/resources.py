@@ -5,7 +5,7 @@ from typing import Final
 from services.fhir.served import ServedType
 
 SERVED: Final = (
-    ServedType("CarePlan"),
+    ServedType("CarePlan", governed=True),
     ServedType("CareTeam"),
     ServedType("Goal"),
     ServedType("EpisodeOfCare"),

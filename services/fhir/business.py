@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.fhir.interactions.intent import Intent, changed, created, deleted
-from services.fhir.outcomes import FhirError
+from services.fhir.outcomes import FhirError, Issue
 from services.fhir.store.terms import Hold, Timer
 from services.kit.caller import Caller
 
@@ -22,6 +22,7 @@ __all__ = [
     "Change",
     "Context",
     "Decision",
+    "Differs",
     "Guarded",
     "Heard",
     "Hears",
@@ -122,6 +123,9 @@ Business = Callable[[Sequence[Change], Mapping[str, Json], Context], Awaitable[D
 
 Guarded = Callable[[str, Json], bool]
 """(type, what is there) → is an update or a patch refused with 428 that says no version (If-Match)?"""
+
+Differs = Mapping[str, Callable[[Json | None, Json, Json | None], tuple[Issue, ...]]]
+"""By type: (what the change was made of, where that is known; what is there; what was sent) → what differs, told beside the 412."""
 
 Reserved = Mapping[str, Callable[[Json], bool]]
 """By type: is this resource the platform's alone to write, change and delete?"""

@@ -15,7 +15,7 @@ from services.fhir.access.grants import Rule
 from services.fhir.audit.chain import sealing
 from services.fhir.audit.sealer import Sealer
 from services.fhir.bulk.worker import Worker
-from services.fhir.business import Business, Guarded, Hears, OnTimer, Reserved
+from services.fhir.business import Business, Differs, Guarded, Hears, OnTimer, Reserved
 from services.fhir.clockwork import Clockwork
 from services.fhir.interactions.owners import PREPARE
 from services.fhir.openapi import OPENAPI, describe
@@ -74,6 +74,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     business: Business | None = None,
     guarded: Guarded | None = None,
     reserved: Reserved = MappingProxyType({}),
+    differs: Differs = MappingProxyType({}),
     advice: Mapping[str, Advice] = MappingProxyType({}),
     timers: OnTimer | None = None,
     listens: tuple[Topic, Hears] | None = None,
@@ -82,7 +83,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
 ) -> FastAPI:
     """`openings` say what opens a basis for a patient, `operations` are the service's own beside those of FHIR.
 
-    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `advice` says what is odd
+    `business` decides on what is governed, `guarded` which of it is changed only under If-Match; what is `reserved` is the platform's to write; `differs` tells what changed meanwhile; `advice` says what is odd
     and stored; `timers` what the platform does when one is due; `listens` to what a topic names sets some; `works` go on beside requests.
     """
     database, peers = around.get("database"), around.get("peers")
@@ -96,6 +97,7 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
         business=business,
         guarded=guarded,
         reserved=reserved,
+        differs=differs,
         advice=advice,
     )
     worker = Worker(service) if "Patient" in service.served else None

@@ -9,7 +9,7 @@ import msgspec
 
 from services.fhir.access.access import access_of
 from services.fhir.access.grants import Rule
-from services.fhir.business import Business, Guarded, Reserved
+from services.fhir.business import Business, Differs, Guarded, Reserved
 from services.fhir.outcomes import Issue, method_not_allowed, not_found
 from services.fhir.served import Interaction, ServedType
 from services.fhir.store.store import Stores
@@ -28,7 +28,7 @@ class Service(msgspec.Struct, frozen=True):
     `openings` are the rules by which resources open a basis for a patient, which outlives its end by `grace`; `clearances` are the
     labels that organizations may see beyond what their purpose allows; `operations` are the service's own (operations/operation.py).
     `business` decides on what is written of governed types, `guarded` says which of them are changed only by who names the version,
-    `reserved` what of its types is the platform's alone to write.
+    `reserved` what of its types is the platform's alone to write; `differs` tells who comes too late what has changed meanwhile.
     `advice` says, by type, what is odd about a resource and no reason to refuse it: told by $validate, and to who prefers an OperationOutcome.
     `keep_days` is how long what was answered under an Idempotency-Key is remembered, `keep_files` how long the files of a bulk job are; `caller` is for whom it works (`seen_by`).
     """
@@ -50,6 +50,7 @@ class Service(msgspec.Struct, frozen=True):
     guarded: Guarded | None = None
     outbound: Outbound = msgspec.field(default_factory=Outbound)
     reserved: Reserved = {}
+    differs: Differs = {}
     keep_days: int = 7
     keep_files: timedelta = timedelta(hours=24)
     advice: Mapping[str, Advice] = {}

@@ -136,6 +136,10 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
     smallest_cell: Annotated[
         int, Field(ge=2, le=100, description="the smallest number of persons that a supervisor is told")
     ] = 5
+    care_plans: Annotated[
+        Path | None,
+        Field(description="folder of plans that come before those of the library: docs/care-plans.md"),
+    ] = None
     alert_rules: Annotated[
         Path | None,
         Field(description="folder of monitoring rules that come before the shipped ones: docs/monitoring.md"),

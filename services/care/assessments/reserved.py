@@ -1,4 +1,4 @@
-"""What of care only the platform writes: the Questionnaires of its instruments, its Measures, and the risks that follow from responses."""
+"""What of care only the platform writes: the Questionnaires of its instruments, its Measures and plans, and the risks that follow from responses."""
 
 from collections.abc import Collection
 
@@ -7,11 +7,12 @@ from services.care.assessments.grading import Instruments
 from services.fhir.business import Json, Reserved
 
 
-def reserved(instruments: Instruments, measures: Collection[str]) -> Reserved:
-    """`measures` are the URLs of the platform's own."""
+def reserved(instruments: Instruments, own: Collection[str]) -> Reserved:
+    """`own` are the URLs of the platform's Measures and PlanDefinitions."""
     return {
         "Questionnaire": lambda resource: resource.get("url") in instruments,
-        "Measure": lambda resource: resource.get("url") in measures,
+        "Measure": lambda resource: resource.get("url") in own,
+        "PlanDefinition": lambda resource: resource.get("url") in own,
         "RiskAssessment": _follows,
     }
 

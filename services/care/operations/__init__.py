@@ -3,15 +3,16 @@
 from typing import Final
 
 from services.care.assessments.grading import Instruments
-from services.care.operations import alerts
+from services.care.operations import alerts, plans
 from services.care.operations.evaluate_measure import Kept, evaluating
 from services.care.operations.score import scoring
+from services.care.plans.load import Plans
 from services.fhir.operations.operation import Operation
 
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 
 
-def operations(instruments: Instruments, kept: Kept) -> tuple[Operation, ...]:
+def operations(instruments: Instruments, kept: Kept, library: Plans) -> tuple[Operation, ...]:
     return (
         Operation(
             "score",
@@ -29,4 +30,5 @@ def operations(instruments: Instruments, kept: Kept) -> tuple[Operation, ...]:
             letters="",
         ),
         *alerts.OPERATIONS,
+        *plans.operations(library),
     )

@@ -7,7 +7,14 @@ import msgspec
 from services.fhir.headers import etags
 from services.fhir.interactions.answers import present
 from services.fhir.interactions.intent import Intent
-from services.fhir.outcomes import bad_request, conflict, precondition_failed, precondition_required, unprocessable
+from services.fhir.outcomes import (
+    FhirError,
+    bad_request,
+    conflict,
+    precondition_failed,
+    precondition_required,
+    unprocessable,
+)
 from services.fhir.patch import apply_patch
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
@@ -92,7 +99,7 @@ async def _update(intent: Intent, store: Store, service: Service) -> Draft:
     validate(resource)
     _check_whole(resource)
     current = await store.to_write(intent.type, intent.id)
-    check_preconditions(intent, current, service)
+    await _check_current(intent, current, resource, store, service)
     if intent.is_new and current is not None and not current.is_deleted:
         raise conflict(
             "A resource with this id is there, and does not match the criteria", text="该 id 的资源已存在，但不符合条件"
@@ -104,7 +111,7 @@ async def _patch(intent: Intent, store: Store, service: Service) -> Draft:
     """The patched resource is validated like one that was sent whole: http://hl7.org/fhir/R4/http.html#patch"""
     service.check(intent.type, "patch")
     current = await store.to_write(intent.type, intent.id)
-    check_preconditions(intent, current, service)
+    await _check_current(intent, current, None, store, service)
     current = present(current, intent.type)
     body = apply_patch((current.body or "").encode(), intent.patch, intent.body)
     resource = parse(body, intent.type)
@@ -137,6 +144,23 @@ def check_preconditions(intent: Intent, current: Stored | None, service: Service
         unwanted = etags(intent.if_none_match)
         if version is not None and (unwanted is None or version in unwanted):
             raise precondition_failed("The resource is there, against If-None-Match", text="资源已存在")
+
+
+async def _check_current(
+    intent: Intent, current: Stored | None, sent: Json | None, store: Store, service: Service
+) -> None:
+    """Where the type's owner can say so, a 412 tells what another author has changed since the version of If-Match."""
+    try:
+        check_preconditions(intent, current, service)
+    except FhirError as error:
+        differs = service.differs.get(intent.type)
+        if differs is None or not intent.if_match or current is None or current.body is None or intent.by_platform:
+            raise
+        number = next((each for each in etags(intent.if_match) or () if each.isdecimal()), "0")
+        based = await store.vread(intent.type, intent.id, int(number)) if number != "0" else None
+        base = parse(based.body.encode(), intent.type) if based is not None and based.body else None
+        issues = differs(base, parse(current.body.encode(), intent.type), sent)
+        raise FhirError(error.status, (*error.issues, *issues), error.headers | {"ETag": current.etag}) from error
 
 
 def _check_names_version(intent: Intent, current: Stored | None, service: Service) -> None:
