@@ -11,7 +11,7 @@ import msgspec
 from gateway.scopes import permissions_at_the_door
 from gateway.session import Session
 from services.fhir.outcomes import bad_request, forbidden, method_not_allowed, not_found
-from services.fhir.scopes import ANY, CREATE, DELETE, READ, SEARCH, UPDATE
+from services.fhir.scopes import ANY, CREATE, DELETE, READ, SEARCH, UPDATE, Permissions
 from services.kit.logging import log
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._$*-]{1,256}", re.ASCII)
@@ -103,6 +103,10 @@ class Interaction(msgspec.Struct, frozen=True):
     code: str = "operation"
     id: str | None = None
 
+    @property
+    def is_operation(self) -> bool:
+        return "$" in self.path
+
 
 def read_interaction(method: str, path: str) -> Interaction:
     """Return what a request below the base asks for, or raise 400, 404 or 405. `path` is decoded, without the base."""
@@ -128,7 +132,7 @@ def read_interaction(method: str, path: str) -> Interaction:
 
 def authorize(session: Session, interaction: Interaction) -> None:
     """Raise 403 unless the scopes hold every letter; what they hold beyond that is none of this door's business."""
-    if permissions_at_the_door(session.scopes).allow(interaction.type, interaction.letters):
+    if _allow(permissions_at_the_door(session.scopes), interaction):
         return
     needed = f"{'user' if session.practitioner else 'system'}/{interaction.type}.{interaction.letters}"
     log("scope.refused", client=session.client, type=interaction.type, code=interaction.letters)
@@ -137,6 +141,13 @@ def authorize(session: Session, interaction: Interaction) -> None:
         text=f"当前授权范围不允许此操作（需要 {needed}）",
         headers={"WWW-Authenticate": f'Bearer realm="yiyang", error="insufficient_scope", scope="{needed}"'},
     )
+
+
+def _allow(held: Permissions, asked: Interaction) -> bool:
+    """Who carries it out holds each resource to the parameters of the scopes: docs/adr/0049"""
+    if asked.is_operation:
+        return held.allow_operation(asked.code, asked.type, asked.letters)
+    return held.allow_some(asked.type, asked.letters)
 
 
 def _route(segments: list[str]) -> tuple[str, str]:

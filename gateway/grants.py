@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.oauth import Asked, OAuthError
 from gateway.people_tokens import PeopleTokens
 from gateway.registry import Client, Login, Logins, ReusedError, Revocations
-from gateway.scopes import grant, read_scopes
+from gateway.scopes import check_parameters, grant, read_scopes
 from gateway.settings import MAX_TOKEN_SECONDS
 from services.fhir.scopes import ScopeError
 from services.kit.clock import Clock
@@ -53,7 +53,8 @@ class Grants:
         if login is None or login.client != client.client_id:
             raise OAuthError("invalid_grant", "the refresh token is not valid, or not this client's: log in again")
         try:
-            scope = grant(read_scopes(asked.form.get("scope", login.scope)), read_scopes(login.scope)).text
+            check_parameters(wanted := read_scopes(asked.form.get("scope", login.scope)))
+            scope = grant(wanted, read_scopes(login.scope)).text
         except ScopeError as error:
             raise OAuthError("invalid_scope", str(error)) from error
         return await self._issue(asked, client, login, scope)

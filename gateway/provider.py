@@ -18,6 +18,7 @@ from gateway.roles import ROLES, granted, purposes_of, scopes_of
 from gateway.scopes import Scopes, read_scopes
 from gateway.session import Session
 from gateway.tokens import TokenRefusedError
+from services.fhir.access.limits import check_criteria
 from services.fhir.scopes import ScopeError, parse_scope
 from services.kit.clock import Clock
 
@@ -149,9 +150,10 @@ def _asked(text: str, roles: Sequence[str]) -> Scopes:
     stated = []
     for part in text.split():
         try:
-            stated.append(parse_scope(part))
+            check_criteria(scope := parse_scope(part))
         except ScopeError:
             continue  # openid, profile: about the person, not about resources
+        stated.append(scope)
     if stated:
         return Scopes(tuple(stated))
     return Scopes(tuple(scope for role in roles for scope in scopes_of(role).fhir))

@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
+from services.fhir.access.limits import check_criteria
 from services.fhir.definitions import resource_types
 from services.fhir.scopes import ANY, Permissions, Scope, ScopeError, narrow, parse_scope
 
-# The two switches. A scope with search parameters, or one for a patient's own record, covers less than its letters say:
-# it is registered, granted and let through only while the services hold every resource to it.
-LIMITS_ARE_ENFORCED = False
+# A scope for a patient's own record covers less than its letters say: it is registered, granted and let through only while the services
+# hold every resource to it.
 OWN_RECORD_IS_ENFORCED_FOR = frozenset(
     {"Patient", "RelatedPerson"}
 )  # an elder, a proxy: services/fhir/access/access.py
@@ -74,25 +74,26 @@ def check_grantable(scopes: Scopes, contexts: Iterable[str], rights: frozenset[s
             raise ScopeError(f"{scope.text}: the scopes of this kind of client begin with {begins}")
         if scope.type != ANY and scope.type not in resource_types():
             raise ScopeError(f"{scope.text}: R4 has no resource type {scope.type}")
-        _check_enforced(scope)
+        _check_own_record(scope)
+    check_parameters(scopes)
 
 
-def _check_enforced(scope: Scope) -> None:
-    if scope.is_limited and not LIMITS_ARE_ENFORCED:
-        raise ScopeError(f"{scope.text}: scopes with search parameters are not enforced here yet")
+def check_parameters(scopes: Scopes) -> None:
+    """Raise ScopeError for parameters to which no resource could be held: docs/adr/0049"""
+    for scope in scopes.fhir:
+        check_criteria(scope)
+
+
+def _check_own_record(scope: Scope) -> None:
     if scope.context == "patient" and not OWN_RECORD_IS_ENFORCED_FOR:
         raise ScopeError(f"{scope.text}: scopes for a patient's own record are not enforced here yet")
 
 
 @lru_cache(maxsize=4096)
 def permissions_at_the_door(scopes: tuple[str, ...]) -> Permissions:
-    """What a session may ask for at all; the limits that a scope states are kept by who carries the request out."""
-    return Permissions(_at_the_door(parse_scope(text)) for text in scopes if _is_open(text))
+    """What a session may ask for at all; the parameters of a scope are kept by who carries the request out."""
+    return Permissions(parse_scope(text) for text in scopes if _is_open(text))
 
 
 def _is_open(text: str) -> bool:
     return bool(OWN_RECORD_IS_ENFORCED_FOR) or not text.startswith("patient/")
-
-
-def _at_the_door(scope: Scope) -> Scope:
-    return msgspec.structs.replace(scope, query=()) if LIMITS_ARE_ENFORCED else scope

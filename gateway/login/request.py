@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.oauth import Form, OAuthError, parse_form
 from gateway.registry import Client, Clients
-from gateway.scopes import Scopes, grant, read_scopes
+from gateway.scopes import Scopes, check_parameters, grant, read_scopes
 from gateway.settings import GatewaySettings
 from services.fhir.scopes import ScopeError
 
@@ -110,7 +110,8 @@ def _check_form(form: Form) -> None:
 
 def _granted(scope: str, client: Client) -> Scopes:
     try:
-        granted = grant(read_scopes(scope), read_scopes(client.scopes))
+        check_parameters(asked := read_scopes(scope))
+        granted = grant(asked, read_scopes(client.scopes))
     except ScopeError as error:
         raise OAuthError("invalid_scope", str(error)) from error
     if not granted.text:

@@ -1,7 +1,7 @@
 """SMART on FHIR v2 scopes, as a pure grammar: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -9,6 +9,10 @@ import msgspec
 
 CREATE, READ, UPDATE, DELETE, SEARCH = LETTERS = "cruds"
 ANY = "*"
+# Operations that hold each resource to the parameters of scopes; any other one needs the type whole (docs/adr/0049).
+HELD_TO_PARAMETERS = frozenset(
+    {"everything", "events", "export", "import", "meta", "meta-add", "meta-delete", "status", "validate"}
+)
 _SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.(c?r?u?d?s?)(?:\?(\S+))?", re.ASCII)
 _VERSION_1 = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.(read|write|\*)", re.ASCII)
 
@@ -64,18 +68,28 @@ class Permissions:
     """What a set of scopes allows, ready for one look-up per request."""
 
     def __init__(self, scopes: Iterable[Scope]) -> None:
-        self._letters: dict[str, frozenset[str]] = {}
+        self._whole: dict[str, frozenset[str]] = {}
+        self._some: dict[str, frozenset[str]] = {}
         for scope in scopes:
-            # A limited scope covers only matching resources: where they cannot be told apart it covers none.
-            if not scope.is_limited:
-                self._letters[scope.type] = self._letters.get(scope.type, frozenset()) | frozenset(scope.letters)
-        self._everywhere = self._letters.get(ANY, frozenset())
+            for held in (self._some,) if scope.is_limited else (self._some, self._whole):
+                held[scope.type] = held.get(scope.type, frozenset()) | frozenset(scope.letters)
 
     def allow(self, type_name: str, letters: str) -> bool:
-        """Tell whether each of the letters is granted on the type; `*` asks for every type."""
-        return self._everywhere.issuperset(letters) or (
-            (self._letters.get(type_name, frozenset()) | self._everywhere).issuperset(letters)
-        )
+        """Tell whether each of the letters is granted on every resource of the type; `*` asks for every type."""
+        return _hold(self._whole, type_name, letters)
+
+    def allow_some(self, type_name: str, letters: str) -> bool:
+        """The same where it is enough that a scope with parameters grants it: who asks holds each resource to them (docs/adr/0049)."""
+        return _hold(self._some, type_name, letters)
+
+    def allow_operation(self, name: str, type_name: str, letters: str) -> bool:
+        """`name` is without its `$`."""
+        return (self.allow_some if name in HELD_TO_PARAMETERS else self.allow)(type_name, letters)
+
+
+def _hold(held: Mapping[str, frozenset[str]], type_name: str, letters: str) -> bool:
+    everywhere = held.get(ANY, frozenset())
+    return everywhere.issuperset(letters) or (held.get(type_name, frozenset()) | everywhere).issuperset(letters)
 
 
 @lru_cache(maxsize=4096)
@@ -88,9 +102,9 @@ def _meet(one: Scope, other: Scope) -> str | None:
     if one.context != other.context or (one.type != other.type and ANY not in (one.type, other.type)):
         return None
     letters = "".join(letter for letter in one.letters if letter in other.letters)
-    # Two queries cannot be joined into one without knowing what they mean.
-    if not letters or (one.query and other.query and one.query != other.query):
+    if not letters:
         return None
     type_name = other.type if one.type == ANY else one.type
-    limit = (one if one.is_limited else other).text.partition("?")[2]
+    # What repeats in a query holds together, so two queries in one are what both leave.
+    limit = "&".join(dict.fromkeys(each.text.partition("?")[2] for each in (one, other) if each.is_limited))
     return f"{one.context}/{type_name}.{letters}" + (f"?{limit}" if limit else "")

@@ -9,6 +9,7 @@ import msgspec
 
 from services.fhir.access.access import access_of
 from services.fhir.access.grants import Rule
+from services.fhir.access.limits import limits_of
 from services.fhir.business import Business, Differs, Guarded, Reserved
 from services.fhir.outcomes import Issue, method_not_allowed, not_found
 from services.fhir.served import Interaction, ServedType
@@ -60,7 +61,7 @@ class Service(msgspec.Struct, frozen=True):
     def seen_by(self, caller: Caller) -> "Service":
         """The same service for one caller: whatever it reads or writes, it does as far as this caller may."""
         cleared = self.clearances.get(caller.organization, ())
-        access = access_of(caller, self.clock.now(), cleared)
+        access = access_of(caller, self.clock.now(), cleared, limits_of(caller.scopes, self.base, self.zone))
         return msgspec.structs.replace(self, stores=self.stores.seen_by(access), caller=caller)
 
     def as_platform(self) -> "Service":

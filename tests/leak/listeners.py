@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from services.fhir.subscriptions.notifier import Notifier
+from tests.leak.limits import LIMITS
 from tests.leak.model import Model, Thing, Who
 from tests.receiver import Receiver
 from tests.subscriptions import subscription
@@ -30,11 +31,11 @@ class Listeners:
         self.subscribers: dict[str, tuple[Who, frozenset[str]]] = {}
         self.numbered: dict[str, set[Version]] = defaultdict(set)
 
-    def asked(self) -> tuple[str, Json]:
-        """A purpose, and a Subscription for it."""
+    def asked(self) -> tuple[str, str, Json]:
+        """A purpose, what the scopes leave, and a Subscription for it."""
         types = self._random.sample(HEARD, self._random.randint(2, len(HEARD)))
         body = subscription(self._receiver.url, "resource-changed", *(f"{each}?" for each in types), most=50)
-        return self._random.choice(PURPOSES), body
+        return self._random.choice(PURPOSES), self._random.choice(("", *LIMITS)), body
 
     async def begin(self, subscribers: Iterable[tuple[Who, Thing]]) -> None:
         """From here on they are told."""
@@ -49,8 +50,10 @@ class Listeners:
         for name, thing in self._model.things.items():
             news = range(self._considered.get(name, 0) + 1, versions_of(thing) + 1)
             for subscriber, (who, types) in self.subscribers.items():
-                if thing.type in types and self._model.sees(who, thing):
-                    self.numbered[subscriber] |= {(name, version) for version in news}
+                if thing.type in types:
+                    self.numbered[subscriber] |= {
+                        (name, version) for version in news if self._model.sees_version(who, thing, version)
+                    }
             self._considered[name] = versions_of(thing)
         await self.notifier.settle()
         for subscriber in self.subscribers:

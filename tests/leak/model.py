@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tests.leak.limits import LIMITS, Test
+
 Json = dict[str, Any]
 
 DIRECTORY = frozenset({"Organization", "Practitioner", "Schedule"})
@@ -13,10 +15,11 @@ OVERRIDING = frozenset({"ETREAT", "BTG"})
 
 
 class Who(NamedTuple):
-    """A caller: its organization, or the reference of a person who asks for herself or as a proxy; and its purpose."""
+    """A caller: its organization, or the reference of a person who asks for herself or as a proxy; its purpose; what its scopes leave."""
 
     organization: str
     purpose: str
+    limit: str = ""
 
     @property
     def patient(self) -> str | None:
@@ -89,6 +92,26 @@ class Model:
         return {name: t for name, t in self.things.items() if not t.is_deleted and self.sees(who, t)}
 
     def sees(self, who: Who, thing: Thing) -> bool:
+        return self._is_in_reach(who, thing) and self.grants_it(who, thing)
+
+    def sees_version(self, who: Who, thing: Thing, number: int) -> bool:
+        """A version of the past is seen by what the resource is, and by what it was itself; a deletion says nothing."""
+        body = [*thing.past, thing.body][number - 1] if number <= len(thing.past) + 1 else None
+        test = self._limit(who, thing.type)
+        return self.sees(who, thing) and (test is None or (body is not None and test(body)))
+
+    def grants_it(self, who: Who, thing: Thing) -> bool:
+        return self._limit(who, thing.type) is None or (not thing.is_deleted and self.grants_body(who, thing.body))
+
+    def grants_body(self, who: Who, body: Json) -> bool:
+        """Do the scopes grant what is written here?"""
+        test = self._limit(who, str(body["resourceType"]))
+        return test is None or test(body)
+
+    def _limit(self, who: Who, resource_type: str) -> Test | None:
+        return LIMITS[who.limit].of(resource_type) if who.limit else None
+
+    def _is_in_reach(self, who: Who, thing: Thing) -> bool:
         if who.patient is not None:
             return thing.patients == {who.patient} or (thing.type in DIRECTORY and not thing.patients)
         if thing.author == who.organization:
@@ -102,6 +125,9 @@ class Model:
         return all(self._reaches(who, patient, thing) for patient in thing.patients)
 
     def writes(self, who: Who, thing: Thing) -> bool:
+        return self._may_write(who, thing) and self.grants_it(who, thing)
+
+    def _may_write(self, who: Who, thing: Thing) -> bool:
         if who.patient is not None:
             return thing.author == who.organization and thing.patients == {who.patient}
         if thing.author == who.organization:
@@ -121,7 +147,7 @@ class Model:
         if thing is None or thing.is_deleted:
             return False
         if who.patient is not None:
-            return patient == who.patient
+            return patient == who.patient and self.grants_it(who, thing)
         return thing.author == who.organization or any(
             g.organization == who.organization for g in self._bases(who, patient, thing)
         )

@@ -9,6 +9,7 @@ from services.fhir.subscriptions.notifier import Notifier
 from services.referral.codes import TASK_CODE, concept
 from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response
+from tests.leak.limits import LIMITS
 from tests.leak.listeners import Listeners
 from tests.leak.model import Denial, Grant, Model, Thing, Who
 from tests.receiver import Receiver
@@ -42,15 +43,18 @@ class World:
 
     def caller(self, who: Who) -> Fhir:
         """A person comes in by the portal of an institution, and may nothing that this one may."""
+        scopes = LIMITS[who.limit].scopes if who.limit else self.fhir.caller.scopes
+        own = {"client": who.organization, "purpose": who.purpose, "scopes": scopes}
         if "/" in who.organization:
-            portal = self.institutions[0]
-            return self.fhir.as_(
-                client=who.organization, organization=portal, practitioner=who.organization, purpose=who.purpose
-            )
-        return self.fhir.as_(client=who.organization, organization=who.organization, purpose=who.purpose)
+            return self.fhir.as_(organization=self.institutions[0], practitioner=who.organization, **own)
+        return self.fhir.as_(organization=who.organization, **own)
 
     def anyone(self) -> Who:
-        """Mostly an institution; sometimes an elder, or a relative whom one has let in."""
+        """Mostly an institution; sometimes an elder, or a relative whom one has let in. Now and then its scopes grant a part only."""
+        limit = self.random.choice([*LIMITS]) if self.random.random() < 0.3 else ""
+        return self._anyone()._replace(limit=limit)
+
+    def _anyone(self) -> Who:
         draw = self.random.random()
         if draw < 0.1:
             return self.herself(self.random.choice(self.patients))
@@ -98,8 +102,8 @@ class World:
         """Each lets itself be told of some types; a Subscription is its institution's alone."""
         written = []
         for organization in self.institutions:
-            purpose, body = self.listeners.asked()
-            who = Who(organization, purpose)
+            purpose, limit, body = self.listeners.asked()
+            who = Who(organization, purpose, limit)
             if thing := await self.write(who, body, ()):
                 written.append((who, thing))
         await self.listeners.begin(written)

@@ -117,7 +117,7 @@ async def test_a_client_is_registered_once(front: Front, keys: KeyPair) -> None:
         ("his", "clinic", "system/Nothing.r", "no resource type Nothing"),
         ("his", "clinic", "system/Patient.read", "SMART v1"),
         ("his", "clinic", "system/Patient.sr", "in the order cruds"),
-        ("his", "clinic", "system/Patient.rs?gender=male", "not enforced here yet"),
+        ("his", "clinic", "system/Patient.rs?name=x", "may name a person"),
     ],
 )
 async def test_a_client_that_would_not_work_is_refused(

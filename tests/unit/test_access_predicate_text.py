@@ -7,8 +7,8 @@ import pytest
 
 from services.fhir.access.access import SYSTEM, Access
 from services.fhir.store import statement
-from services.fhir.store.access import Subject, visible
-from services.fhir.store.statement import Sql
+from services.fhir.store.access import visible
+from services.fhir.store.statement import Sql, Subject
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CALLERS = [

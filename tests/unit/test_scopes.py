@@ -81,7 +81,8 @@ def test_permissions(scopes: str, type_name: str, letters: str, *, allowed: bool
         ("user/Task.r", "system/*.cruds", ""),
         ("system/Task.rs?status=ready", "system/Task.r", "system/Task.r?status=ready"),
         ("system/Task.rs", "system/Task.r?status=ready", "system/Task.r?status=ready"),
-        ("system/Task.r?status=done", "system/Task.r?status=ready", ""),
+        ("system/Task.r?status=done", "system/Task.r?status=ready", "system/Task.r?status=done&status=ready"),
+        ("system/Task.r?status=ready", "system/Task.r?status=ready", "system/Task.r?status=ready"),
     ],
 )
 def test_a_request_is_narrowed_to_what_is_registered(asked: str, registered: str, granted: str) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from services.fhir.access.labels import clearance
+from services.fhir.access.limits import Limits
 from services.fhir.access.purposes import CARE, OVERRIDING
 from services.kit.caller import Caller
 
@@ -19,7 +20,7 @@ class Access(msgspec.Struct, frozen=True):
     A person who asks for herself, or for another as a proxy, is a party of her own, whichever institution has opened the portal to
     her: `organization` is then her reference, and nothing that the institution may is hers.
     `clearance` are the labels that may be seen; `is_system` sees everything and is given to work of the platform itself, never
-    to a request.
+    to a request. `limits` are those of scopes that grant a type in part, None where none does.
     """
 
     organization: str
@@ -28,6 +29,7 @@ class Access(msgspec.Struct, frozen=True):
     clearance: tuple[str, ...] = ()
     person: str | None = None
     is_system: bool = False
+    limits: Limits | None = None
 
     @property
     def proxy(self) -> str | None:
@@ -49,7 +51,7 @@ SYSTEM: Final = Access("", "", datetime(1970, 1, 1, tzinfo=UTC), is_system=True)
 NOBODY: Final = Access("", "", datetime(1970, 1, 1, tzinfo=UTC))
 
 
-def access_of(caller: Caller, at: datetime, cleared: tuple[str, ...] = ()) -> Access:
+def access_of(caller: Caller, at: datetime, cleared: tuple[str, ...] = (), limits: Limits | None = None) -> Access:
     """What a request's caller may; `cleared` are the labels that the setting gives its organization."""
     reference = caller.practitioner or ""
     kind, _, patient = reference.partition("/")
@@ -60,4 +62,5 @@ def access_of(caller: Caller, at: datetime, cleared: tuple[str, ...] = ()) -> Ac
         at=at,
         clearance=clearance(caller.purpose, () if is_party else cleared),
         person=patient if kind == "Patient" else None,
+        limits=limits,
     )

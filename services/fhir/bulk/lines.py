@@ -61,10 +61,16 @@ def _intent(line: bytes, caller: Caller) -> Intent:
     resource = parse(line, None)
     name, resource_id = resource["resourceType"], resource.get("id")
     method, known = ("PUT", resource_id) if isinstance(resource_id, str) else ("POST", "")
-    check_scope(name, _NEEDED[method], caller)
+    needed = _NEEDED[method]
+    if not permissions(caller.scopes).allow_some(name, needed):
+        raise _not_covered(name, needed)
     return Intent(method, name, known, line)  # type: ignore[arg-type]
 
 
 def check_scope(resource_type: str, letters: str, caller: Caller) -> None:
     if not permissions(caller.scopes).allow(resource_type, letters):
-        raise forbidden(f"The token's scopes do not cover {resource_type}.{letters}", text="令牌权限不足")
+        raise _not_covered(resource_type, letters)
+
+
+def _not_covered(resource_type: str, letters: str) -> FhirError:
+    return forbidden(f"The token's scopes do not cover {resource_type}.{letters}", text="令牌权限不足")

@@ -65,7 +65,7 @@ async def job_file(request: FhirRequest, service: Service) -> Answer:
     if found is None:
         raise not_found("No such file", text="未找到该文件")
     name, content = found
-    if job.kind == "export" and name != "Bundle" and not permissions(request.caller.scopes).allow(name, "rs"):
+    if job.kind == "export" and name != "Bundle" and not permissions(request.caller.scopes).allow_some(name, "rs"):
         raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
     if job.kind == "export" and name != "Bundle":
         content = await _within_reach(name, content, service)
@@ -79,11 +79,12 @@ async def _within_reach(resource_type: str, content: bytes, service: Service) ->
     """The file without what its client may no longer see: a consent that was withdrawn holds for what lies ready, too."""
     lines = (await asyncio.to_thread(gzip.decompress, content)).splitlines(keepends=True)
     ids = [_with_id(line).id for line in lines]
+    access = service.stores.access
     async with service.stores.database.connection() as connection:
-        seen = await export.still_seen(connection, resource_type, ids, service.stores.access)
-    if seen.issuperset(ids):
+        seen = await export.still_seen(connection, resource_type, ids, access)
+    if access.limits is None and seen.issuperset(ids):
         return content
-    kept = [line for line, each in zip(lines, ids, strict=True) if each in seen]
+    kept = [line for line, each in zip(lines, ids, strict=True) if each in seen and export.is_granted(line, access)]
     return await asyncio.to_thread(gzip.compress, b"".join(kept))
 
 

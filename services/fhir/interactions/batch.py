@@ -33,11 +33,15 @@ async def batch(request: FhirRequest, service: Service, envelope: Envelope) -> A
 
 def check_scope(entry: Entry, caller: Caller) -> None:
     """What the gateway checks for a request of its own, checked for an entry."""
+    held, kind = permissions(caller.scopes), entry.type or ANY
     letters = _LETTERS.get(entry.method) or ("r" if entry.id else "s")
     if entry.is_operation:
         name = entry.rest[1:].partition("/")[0]
         letters = OPERATIONS[name][0].letters if name in OPERATIONS else "r"
-    if not permissions(caller.scopes).allow(entry.type or ANY, letters):
+        is_allowed = held.allow_operation(name, kind, letters)
+    else:
+        is_allowed = held.allow_some(kind, letters)
+    if not is_allowed:
         raise forbidden(f"The token's scopes do not cover {entry.type or ANY}.{letters}", text="令牌权限不足")
 
 

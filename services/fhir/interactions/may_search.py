@@ -14,7 +14,7 @@ def check_may_search(caller: Caller, types: Iterable[str]) -> None:
     """Raise 403 for the first type that the scopes do not let be searched."""
     granted = permissions(caller.scopes)
     for named in types:
-        if not granted.allow(named, SEARCH):
+        if not granted.allow_some(named, SEARCH):
             raise forbidden(
                 f"The token's scopes do not cover {named}.{SEARCH}; name the types of chained references",
                 text="令牌权限不足；请在链式引用中注明类型",

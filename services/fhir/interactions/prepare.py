@@ -15,6 +15,7 @@ from services.fhir.business import RefusedChange
 from services.fhir.interactions.decide import decide
 from services.fhir.interactions.draft import Draft, check_reserved, draft
 from services.fhir.interactions.emergencies import notices_of
+from services.fhir.interactions.granted import check_granted
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.qualified import check_qualified
 from services.fhir.interactions.version import version
@@ -116,6 +117,7 @@ async def _draft(number: int, intent: Intent, store: Store, service: Service) ->
         drafted = await draft(intent, store, service)
         if drafted is not None:
             check_reserved(drafted, service)
+            check_granted(drafted, service)
     except FhirError as error:
         raise RefusedChange(error, number) from error
     return drafted

@@ -72,7 +72,7 @@ def _within_scopes(query: SearchQuery, request: FhirRequest) -> SearchQuery:
     check_no_detour(query)
     if granted.allow(ANY, READ) or not (query.includes or query.revincludes or query.inside):
         return query
-    readable = frozenset(t for t in stored_types() if granted.allow(t, READ))
+    readable = frozenset(t for t in stored_types() if granted.allow_some(t, READ))
     if not readable and query.inside:
         raise forbidden("The token's scopes cover no type that could contain others", text="令牌权限不足")
     return msgspec.structs.replace(query, readable=readable)

@@ -75,9 +75,11 @@ async def _asked(inputs: Inputs, request: FhirRequest, service: Service) -> Aske
     for name in wanted:
         if name not in known:
             raise invalid("_type", f"{name[:64]} is not a type that is served here", "包含不支持的资源类型")
-        if not allowed.allow(name, "rs"):
+        if not allowed.allow_some(name, "rs"):
             raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
-    own = [t for t in patient_types() if t in known and (allowed.allow(t, "rs") or (t == "Patient" and request.id))]
+    own = [
+        t for t in patient_types() if t in known and (allowed.allow_some(t, "rs") or (t == "Patient" and request.id))
+    ]
     count = inputs.number("_count")
     if count == 0:
         raise invalid("_count", "a positive number", "应为正整数")

@@ -58,9 +58,9 @@ async def _types(request: FhirRequest, inputs: Inputs, service: Service) -> tupl
     for name in wanted:
         if name not in possible:
             raise invalid("_type", f"{name[:64]} cannot be exported here", "包含无法在此导出的资源类型")
-        if not allowed.allow(name, "rs"):
+        if not allowed.allow_some(name, "rs"):
             raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
-    types = tuple(t for t in possible if (t in wanted if wanted else allowed.allow(t, "rs")))
+    types = tuple(t for t in possible if (t in wanted if wanted else allowed.allow_some(t, "rs")))
     if not types:
         raise forbidden("The token's scopes cover no type to export", text="令牌权限不足")
     return types

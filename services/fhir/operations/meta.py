@@ -26,7 +26,7 @@ async def _of_instance(request: FhirRequest, service: Service) -> Answer:
 async def _in_use(request: FhirRequest, service: Service) -> Answer:
     """What can be searched for by `_profile`, `_tag` and `_security`, in the types that the caller may search."""
     allowed = permissions(request.caller.scopes)
-    types = [request.type] if request.type else [t for t in await service.all_types() if allowed.allow(t, "s")]
+    types = [request.type] if request.type else [t for t in await service.all_types() if allowed.allow_some(t, "s")]
     found = await labels_in_use(service.stores, types)
     await service.stores.audit_log.record(request.audit("meta", 200))
     summary: Json = {"profile": list(found.profiles)} if found.profiles else {}

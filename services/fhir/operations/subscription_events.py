@@ -1,16 +1,20 @@
 """Subscription/[id]/$events: http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events"""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs, resource_answer
 from services.fhir.operations.subscription_status import stands, subscription
 from services.fhir.request import Answer, FhirRequest
+from services.fhir.scopes import READ
 from services.fhir.service import Service
 from services.fhir.store import subscribers, subscription_events
+from services.fhir.store.read import admits, versions
 from services.fhir.store.subscription_events import Event
 from services.fhir.subscriptions.notification import notification
+
+Key = tuple[str, str, int]
 
 MOST: Final = 1000
 _CONTENTS: Final = ("empty", "id-only", "full-resource")
@@ -32,6 +36,7 @@ async def events(request: FhirRequest, service: Service) -> Answer:
     async with service.stores.database.connection() as connection:
         found = await subscription_events.told(connection, stored.id, since or 1, until or 2**62, MOST)
         reach = await subscription_events.in_reach(connection, found, service.stores.access)
+        reach = await _granted(connection, reach, service)
         known = (await subscribers.find(connection, [stored.id])).get(stored.id)
     shown = [each if each.key in reach else _withheld(each) for each in found]
     about = {each.patient for each in shown if each.state != "withheld"}
@@ -41,6 +46,15 @@ async def events(request: FhirRequest, service: Service) -> Answer:
         service.base, status, "query-event", service.clock.now(), shown, with_focus=content != "empty"
     )
     return resource_answer(bundle)
+
+
+async def _granted(connection: Any, reach: set[Key], service: Service) -> set[Key]:
+    """Those that the scopes grant by what they say themselves: docs/adr/0049"""
+    if service.stores.access.limits is None:
+        return reach
+    return {
+        key for key, each in (await versions(connection, reach)).items() if admits(service.stores.access, READ, each)
+    }
 
 
 def numbers(inputs: Inputs) -> tuple[int | None, int | None]:

@@ -30,7 +30,7 @@ async def supporting(
 ) -> tuple[list[Stored], bool]:
     """Each once and none that is in `resources`; True when there are more than `MAX_SUPPORTING`."""
     allowed = permissions(caller.scopes)
-    followed = {t for t in resource_types() if t != "Patient" and t not in UNSTORED and allowed.allow(t, "rs")}
+    followed = {t for t in resource_types() if t != "Patient" and t not in UNSTORED and allowed.allow_some(t, "rs")}
     seen = {f"{stored.type}/{stored.id}" for stored in resources}
     wanted = {name for stored in resources for name in _references(stored, service.base)} - seen
     found: list[Stored] = []

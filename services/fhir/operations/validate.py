@@ -101,7 +101,7 @@ def _check(mode: Mode | None, profiles: tuple[str, ...], resource: Json | None, 
 
 async def _stored(request: FhirRequest, service: Service) -> Stored:
     """What is stored is examined for those who may read it."""
-    if not permissions(request.caller.scopes).allow(request.type, READ):
+    if not permissions(request.caller.scopes).allow_some(request.type, READ):
         raise forbidden(f"The token's scopes do not cover {request.type}.r", text="令牌权限不足")
     return present(await service.stores.reading(lambda store: store.read(request.type, request.id)), request.type)
 

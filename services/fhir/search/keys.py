@@ -2,6 +2,8 @@
 
 from hashlib import sha256
 
+from services.fhir.search.query import OfTypeValue, ReferenceValue, TokenValue, UriValue, Value
+
 MAX_STRING = 200
 _MAX_KEY = 500  # characters; GIN refuses items over 2704 bytes
 _KEPT = 400
@@ -57,3 +59,17 @@ def _bounded(key: str) -> str:
     if len(key) <= _MAX_KEY:
         return key
     return f"{key[:_KEPT]}\x1f{sha256(key.encode()).hexdigest()}"
+
+
+def keys_of(parameter: str, value: Value) -> tuple[str, ...]:
+    match value:
+        case TokenValue(system, code):
+            return (token_key(parameter, system, code),)
+        case ReferenceValue(references):
+            return tuple(text_key(parameter, r) for r in references)
+        case UriValue(uri):
+            return (text_key(parameter, uri),)
+        case OfTypeValue(system, code, text):
+            return (of_type_key(parameter.removesuffix(":of-type"), system, code, text),)
+        case _:
+            raise TypeError(type(value).__name__)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.fhir.han import initials_of, said, simplified
 from services.fhir.search.keys import string_key
+from services.fhir.search.query import StringValue
 from services.fhir.search.row import Row
 from services.fhir.search.strings import name_parts, normalize
 from services.fhir.search.walk import Sink
@@ -67,3 +68,9 @@ def asked(text: str) -> tuple[str, ...]:
     plain = folded(text)
     other = _OTHER_U.sub("u", plain) if plain.isascii() else plain
     return tuple(dict.fromkeys(each for each in (plain, other) if each))
+
+
+def places(parameter: str, value: StringValue) -> dict[tuple[str, str], None]:
+    """Where and what to look for: the text as it stands, and of a name the other ways to write and say it."""
+    as_it_stands = [(parameter, text) for text in (value.normalized, *value.folded)]
+    return dict.fromkeys((*as_it_stands, *((folded_place(parameter), way) for way in value.folded)))

@@ -5,49 +5,31 @@ patient denies it or a label asks for more clearance; and by all where it belong
 patient is asked once per statement, all else once per row, by primary key and shard.
 """
 
-from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from typing import Final
 
-import msgspec
-
-from services.fhir.access.access import Access
 from services.fhir.access.directory import directory_types
 from services.fhir.access.patients import patient_codes
 from services.fhir.search.index import patient_parameter
+from services.fhir.store.limits import within
+from services.fhir.store.statement import Rows, Sql, Subject
 
 _ZONE: Final = "Asia/Shanghai"  # in which dates without a zone are read
 _INDIRECT: Final = frozenset({"Patient", "Bundle", "Binary"})  # whose patients no parameter of their own tells
 
 
-class Values(Protocol):
-    """The values of a statement; one bound under a name is bound once."""
-
-    access: Access
-
-    def once(self, name: str, value: object, kind: str) -> str: ...
-
-    def remembered(self, key: Hashable, make: Callable[[], str]) -> str: ...
+def live(rows: Rows, sql: Sql) -> str:
+    """What every statement asks of a row before anything else: that it is there, as far as the caller may know (docs/adr/0011)."""
+    return f"NOT {rows.name}.deleted AND {visible(Subject(rows.name, rows.type, *rows.bound), sql)}"
 
 
-class Subject(msgspec.Struct, frozen=True):
-    """Rows under the alias `name`: of one type, or of the type in their column `type`; `patient` and `shard` where they are bound.
-
-    `is_alone` tells that few rows are looked at: then the shortest statement is the best one.
-    """
-
-    name: str
-    type: str | None
-    patient: str | None = None
-    shard: str | None = None
-    is_alone: bool = False
-
-    @property
-    def kind(self) -> str:
-        return f"'{self.type}'" if self.type else f"{self.name}.type"
+def visible(row: Subject, sql: Sql, *, writing: bool = False) -> str:
+    """`writing`: what the caller may change too; a basis that only reads does not count, and the store looks what scopes leave of it."""
+    seen = _in_reach(row, sql, writing=writing)
+    limits = sql.access.limits
+    return seen if limits is None or writing or sql.access.is_system else f"({seen} AND {within(row, limits, sql)})"
 
 
-def visible(row: Subject, sql: Values, *, writing: bool = False) -> str:
-    """`writing`: what the caller may change too; a basis that only reads does not count."""
+def _in_reach(row: Subject, sql: Sql, *, writing: bool) -> str:
     access = sql.access
     if access.is_system:
         return "true"
@@ -64,13 +46,13 @@ def visible(row: Subject, sql: Values, *, writing: bool = False) -> str:
     return sql.remembered(key, lambda: _to_organization(row, sql, writing=writing))
 
 
-def _to_person(row: Subject, sql: Values, *, writing: bool) -> str:
+def _to_person(row: Subject, sql: Sql, *, writing: bool) -> str:
     if writing:
         return f"({row.name}.author = {_organization(sql)} AND {_own_record(row, sql)})"
     return f"({_open(row, sql)} OR {_own_record(row, sql)})"
 
 
-def _to_organization(row: Subject, sql: Values, *, writing: bool) -> str:
+def _to_organization(row: Subject, sql: Sql, *, writing: bool) -> str:
     arms = [f"{row.name}.author = {_organization(sql)}"]
     if (directory := _open(row, sql)) != "false":
         arms.append(f"({directory} AND ({_within_clearance(row, sql)}))")
@@ -82,12 +64,12 @@ def _to_organization(row: Subject, sql: Values, *, writing: bool) -> str:
     return "(" + " OR ".join(arms) + ")"
 
 
-def _within_clearance(row: Subject, sql: Values) -> str:
+def _within_clearance(row: Subject, sql: Sql) -> str:
     clearance = sql.once("clearance", list(sql.access.clearance), "text[]")
     return f"{row.name}.labels IS NULL OR {row.name}.labels <@ {clearance}"
 
 
-def may_refer(patient: str, shard: str, sql: Values) -> str:
+def may_refer(patient: str, shard: str, sql: Sql) -> str:
     """May the caller write of this patient: whom it sees, other than as a supervisor."""
     row = Subject("t", "Patient")
     seen = visible(row, sql) if sql.access.person else _writer_sees(row, sql)
@@ -96,7 +78,7 @@ def may_refer(patient: str, shard: str, sql: Values) -> str:
     )
 
 
-def founds(patient: str, shard: str, sql: Values) -> str:
+def founds(patient: str, shard: str, sql: Sql) -> str:
     """Has the caller a live basis on which others can be founded? A patient decides on her own record."""
     if sql.access.person is not None:
         return f"{patient} = {sql.once('person', sql.access.person, 'text')}"
@@ -107,7 +89,7 @@ def founds(patient: str, shard: str, sql: Values) -> str:
     )
 
 
-def _writer_sees(row: Subject, sql: Values) -> str:
+def _writer_sees(row: Subject, sql: Sql) -> str:
     """A basis for the package alone shows the patient, and so lets one ask and answer."""
     if sql.access.is_system:
         return "true"
@@ -115,7 +97,7 @@ def _writer_sees(row: Subject, sql: Values) -> str:
     return f"({own} OR {_basis(f'{row.name}.id', f'{row.name}.shard', row, sql, holder=_itself(sql))})"
 
 
-def _open(row: Subject, sql: Values) -> str:
+def _open(row: Subject, sql: Sql) -> str:
     """Of the directory, and of no patient."""
     of_nobody = f"{row.name}.patient IS NULL AND {row.name}.patients IS NULL"
     if row.type is None:
@@ -129,13 +111,13 @@ def _has_patients(row: Subject) -> bool:
     return row.type is None or bool(patient_codes(row.type)) or row.type in _INDIRECT
 
 
-def _own_record(row: Subject, sql: Values) -> str:
+def _own_record(row: Subject, sql: Sql) -> str:
     person = sql.once("person", sql.access.person, "text")
     alone = f"({row.name}.patients IS NULL AND {row.name}.patient = {person})"
     return f"({alone} OR {row.name}.patients = ARRAY[{person}])"
 
 
-def _reached(row: Subject, sql: Values, *, writing: bool, overriding: bool = False) -> str:
+def _reached(row: Subject, sql: Sql, *, writing: bool, overriding: bool = False) -> str:
     """By a basis for the whole record of the one patient, or for each patient of the row by any basis.
 
     The first is asked once where the patient is bound, and hashed where many rows are looked at.
@@ -161,7 +143,7 @@ def _basis(
     patient: str,
     shard: str | None,
     row: Subject,
-    sql: Values,
+    sql: Sql,
     *,
     holder: str,
     more: str = "",
@@ -178,7 +160,7 @@ def _basis(
     )
 
 
-def _denied(row: Subject, sql: Values) -> str:
+def _denied(row: Subject, sql: Sql) -> str:
     """A rule that the patient's consent makes, and no exception to it."""
     exception = (
         "SELECT FROM fhir.consent_rule x WHERE x.patient = d.patient AND x.shard = d.shard AND x.source = d.source "
@@ -190,7 +172,7 @@ def _denied(row: Subject, sql: Values) -> str:
     )
 
 
-def _rule(name: str, row: Subject, sql: Values) -> str:
+def _rule(name: str, row: Subject, sql: Sql) -> str:
     at, purpose = _at(sql), sql.once("purpose", sql.access.purpose, "text")
     return (
         f"({name}.organization IS NULL OR {name}.organization = {_organization(sql)} OR {name}.organization = g.organization) "
@@ -203,7 +185,7 @@ def _for_type(name: str, row: Subject) -> str:
     return f"({name}.types IS NULL OR {row.kind} = ANY({name}.types))"
 
 
-def _for_purpose(name: str, sql: Values) -> str:
+def _for_purpose(name: str, sql: Sql) -> str:
     """For what is not care a basis must name the purpose."""
     named = f"{sql.once('purpose', sql.access.purpose, 'text')} = ANY({name}.purposes)"
     return f"({name}.purposes IS NULL OR {named})" if sql.access.is_care else f"({named})"
@@ -213,12 +195,12 @@ def _named(row: Subject) -> str:
     return f"({row.kind} || '/' || {row.name}.id) = ANY(g.resources)"
 
 
-def _itself(sql: Values) -> str:
+def _itself(sql: Sql) -> str:
     itself = f"g.organization = {_organization(sql)}"
     return itself if sql.access.proxy is None else f"{itself} AND {_is_proxy(sql.access.proxy, sql)}"
 
 
-def _is_proxy(proxy: str, sql: Values) -> str:
+def _is_proxy(proxy: str, sql: Sql) -> str:
     """A proxy is one as long as the RelatedPerson of that patient is: active, and within its period."""
     today = f"to_char({_at(sql)} AT TIME ZONE '{_ZONE}', 'YYYY-MM-DD')"
     start, end = (f"left(r.body::jsonb #>> '{{period,{name}}}', 10)" for name in ("start", "end"))
@@ -230,7 +212,7 @@ def _is_proxy(proxy: str, sql: Values) -> str:
     )
 
 
-def _itself_or_supervised(sql: Values, *, is_narrow: bool) -> str:
+def _itself_or_supervised(sql: Sql, *, is_narrow: bool) -> str:
     """Where the patient is named, its few holders are looked at; else the bases of all these holders are fetched by their index."""
     if sql.access.proxy is not None:
         return _itself(sql)
@@ -243,9 +225,9 @@ def _itself_or_supervised(sql: Values, *, is_narrow: bool) -> str:
     return f"g.organization = ANY({holders}) AND (g.founds OR g.organization = {organization})"
 
 
-def _organization(sql: Values) -> str:
+def _organization(sql: Sql) -> str:
     return sql.once("organization", sql.access.organization, "text")
 
 
-def _at(sql: Values) -> str:
+def _at(sql: Sql) -> str:
     return sql.once("at", sql.access.at, "timestamptz")

@@ -11,6 +11,7 @@ from services.fhir.search.index import patient_parameters
 from services.fhir.search.keys import canonical_key, contained_key, text_key
 from services.fhir.search.modifiers import parent_parameter
 from services.fhir.search.query import Chain, Condition, Has, Match, ReferenceValue
+from services.fhir.store.access import live
 from services.fhir.store.statement import Rows, Sql, contained_rows, table
 
 Clause = Callable[[Condition, Rows, Sql], str]
@@ -28,13 +29,13 @@ def _from_targets(chain: Chain, rows: Rows, sql: Sql, clause: Clause) -> Iterato
     for target, condition in chain.targets:
         u = Rows(sql.alias(), target)
         joined = _joined(chain, s, u, sql)
-        where = f"{sql.live(u)} AND {sql.live(s)} AND {clause(condition, u, sql)}"
+        where = f"{live(u, sql)} AND {live(s, sql)} AND {clause(condition, u, sql)}"
         yield f"SELECT {s.name}.id, {s.name}.shard FROM {table(target)} {u.name} {joined} WHERE {where}"
     inside = sql.bind([contained_key(chain.parameter, target) for target, _ in chain.targets], "text[]")
     found = " OR ".join(_contained(chain, s, sql, clause))
     yield (
         f"SELECT {s.name}.id, {s.name}.shard FROM {table(rows.type)} {s.name} "
-        f"WHERE {sql.live(s)} AND {s.name}.tokens && {inside} AND ({found})"
+        f"WHERE {live(s, sql)} AND {s.name}.tokens && {inside} AND ({found})"
     )
 
 
@@ -59,7 +60,7 @@ def _from_each_row(chain: Chain, rows: Rows, sql: Sql, clause: Clause) -> Iterat
             found = f"{u.name}.id = substr({key}, length({start}) + 1)"
         yield (
             f"EXISTS (SELECT FROM unnest({rows.name}.tokens) {key} JOIN {table(target)} {u.name} ON {found} "
-            f"WHERE starts_with({key}, {start}) AND {sql.live(u)} AND {clause(condition, u, sql)})"
+            f"WHERE starts_with({key}, {start}) AND {live(u, sql)} AND {clause(condition, u, sql)})"
         )
     yield from _contained(chain, rows, sql, clause)
 
@@ -80,7 +81,7 @@ def has_clause(has: Has, rows: Rows, sql: Sql, clause: Clause) -> str:
     if rows.container:
         return "false"  # nothing outside refers to a contained resource
     u = Rows(sql.alias(), has.source)
-    source, where = f"{table(has.source)} {u.name}", f"{sql.live(u)} AND {clause(has.condition, u, sql)}"
+    source, where = f"{table(has.source)} {u.name}", f"{live(u, sql)} AND {clause(has.condition, u, sql)}"
     if has.canonical:
         return _has_canonical(has, rows, source, f"{where} AND ", sql, u)
     if rows.type == "Patient" and has.parameter in patient_parameters(has.source):
@@ -101,7 +102,7 @@ def _has_canonical(has: Has, rows: Rows, source: str, where: str, sql: Sql, u: R
     found = _is_canonical(f"substr({key}, length({start}) + 1)", s)
     return (
         f"{rows.name}.id IN (SELECT {s.name}.id FROM {source} CROSS JOIN LATERAL unnest({u.name}.tokens) {key} "
-        f"JOIN {table(rows.type)} {s.name} ON {found} WHERE {where}{sql.live(s)} AND starts_with({key}, {start}))"
+        f"JOIN {table(rows.type)} {s.name} ON {found} WHERE {where}{live(s, sql)} AND starts_with({key}, {start}))"
     )
 
 
@@ -154,16 +155,16 @@ def _hierarchy(condition: Match, reference: str, rows: Rows, sql: Sql) -> str:
     if condition.modifier == "below":
         key, step = (
             f"{u.name}.id",
-            f"{table(kind)} {u.name} ON {u.name}.tokens && ARRAY[{up} || {h}.id] WHERE {sql.live(u)}",
+            f"{table(kind)} {u.name} ON {u.name}.tokens && ARRAY[{up} || {h}.id] WHERE {live(u, sql)}",
         )
     else:
         key = f"substr(k, length({up}) + 1)"
         parents = f"{table(kind)} {u.name} ON {u.name}.id = {h}.id, unnest({u.name}.tokens) k"
-        step = f"{parents} WHERE {sql.live(u)} AND starts_with(k, {up})"
+        step = f"{parents} WHERE {live(u, sql)} AND starts_with(k, {up})"
     s = Rows(sql.alias(), rows.type)
     start = _start(condition.parameter, kind, sql)
     walk = f'SELECT {first} COLLATE "C" UNION SELECT {key} COLLATE "C" FROM {h} JOIN {step}'
     return (
         f"{rows.name}.id IN (WITH RECURSIVE {h} (id) AS ({walk}) SELECT {s.name}.id "
-        f"FROM {h} JOIN {table(rows.type)} {s.name} ON {s.name}.tokens && ARRAY[{start} || {h}.id] WHERE {sql.live(s)})"
+        f"FROM {h} JOIN {table(rows.type)} {s.name} ON {s.name}.tokens && ARRAY[{start} || {h}.id] WHERE {live(s, sql)})"
     )

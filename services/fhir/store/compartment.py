@@ -11,8 +11,10 @@ import msgspec
 
 from services.fhir.access.access import Access
 from services.fhir.compartment import patient_keys, patient_types
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.index import date_parameters
 from services.fhir.search.keys import text_key
+from services.fhir.store.access import live
 from services.fhir.store.query import RETURNED, Rows, Sql
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.tables import timeline_column
@@ -59,7 +61,7 @@ def names_a_patient(resource_type: str, sql: Sql) -> str:
 async def _fetch(
     connection: Any, query: CompartmentQuery, places: Iterable[int], limit: int, access: Access
 ) -> list[tuple[int, Stored]]:
-    sql = Sql(access)
+    sql = Sql(access, READ + SEARCH)
     most = sql.bind(limit, "bigint")
     branches = [_branch(query, place, most, sql) for place in places]
     if not branches:
@@ -72,7 +74,7 @@ async def _fetch(
 def _branch(query: CompartmentQuery, place: int, limit: str, sql: Sql) -> str:
     resource_type = query.types[place]
     where = [
-        sql.live(Rows("t", resource_type)),
+        live(Rows("t", resource_type), sql),
         _about(query.patients, resource_type, sql),
         *_in_time(query, resource_type, sql),
     ]

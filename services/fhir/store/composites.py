@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from services.fhir.search.keys import string_key
+from services.fhir.search.keys import keys_of, string_key
 from services.fhir.search.query import CompositeValue, DateValue, Match, StringValue, Value
 from services.fhir.store import ranges
-from services.fhir.store.keys import keys_of
 from services.fhir.store.statement import Rows, Sql
 
 _COLUMNS: Final = {

@@ -1,28 +1,22 @@
 """One condition of a search as SQL: http://hl7.org/fhir/R4/search.html"""
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
-from services.fhir.search.keys import string_key
-from services.fhir.search.query import All, AnyOf, Chain, Condition, Has, Match, Missing, Not, TokenValue
-from services.fhir.store import ranges
+from services.fhir.search.query import All, AnyOf, Chain, Condition, Has, Match, Missing, Not
 from services.fhir.store.chains import chain_clause, has_clause, hierarchy_clause
-from services.fhir.store.composites import composite_clause
-from services.fhir.store.keys import keys_of, unequal_clause
+from services.fhir.store.matching import BY_KEYS, keys_in, match_clause, missing_clause
 from services.fhir.store.statement import Rows, Sql
-from services.fhir.store.texts import below_clause, string_clause, words_clause
 
-_BY_TERMINOLOGY: Final = frozenset({"in", "not-in", "above", "below"})  # interactions/codes.py makes codes of them
-_BY_KEYS: Final = frozenset({"token", "reference", "uri"})
+_HIERARCHIES: Final = frozenset({("reference", "above"), ("reference", "below")})
 
 
 def clause(condition: Condition, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 - one for each kind
     match condition:
-        case Match():
-            return _match(condition, rows, sql)
+        case Match(_, type_, modifier):
+            compile_ = hierarchy_clause if (type_, modifier) in _HIERARCHIES else match_clause
+            return compile_(condition, rows, sql)
         case Missing():
-            present = _present(condition, rows, sql)
-            return f"NOT ({present})" if condition.missing else present
+            return missing_clause(condition, rows, sql)
         case Chain():
             return chain_clause(condition, rows, sql, clause)
         case Has():
@@ -35,69 +29,12 @@ def clause(condition: Condition, rows: Rows, sql: Sql) -> str:  # noqa: PLR0911 
             return _any_of(inside, rows, sql)
 
 
-def _match(condition: Match, rows: Rows, sql: Sql) -> str:
-    if condition.parameter == "_id":
-        return _ids(condition, rows, sql)
-    if condition.parameter == "_lastUpdated":
-        return ranges.any_of(condition.values, lambda v: ranges.instant(rows.updated, v, sql))
-    compile_ = _MODIFIED.get((condition.type, condition.modifier)) or _BY_TYPE.get(condition.type, ranges.clause)
-    return compile_(condition, rows, sql)
-
-
-def _key_clause(condition: Match, rows: Rows, sql: Sql) -> str:
-    if condition.modifier in _BY_TERMINOLOGY:
-        raise TypeError(f"{condition.parameter}:{condition.modifier} has not been resolved to codes")
-    found = f"{rows.name}.tokens && {sql.bind(_keys(condition), 'text[]')}"
-    return f"NOT ({found})" if condition.modifier == "not" else found
-
-
-def _keys(condition: Match) -> list[str]:
-    return [key for value in condition.values for key in keys_of(condition.parameter, value)]
-
-
-def _ids(condition: Match, rows: Rows, sql: Sql) -> str:
-    ids = [v.code for v in condition.values if isinstance(v, TokenValue)]
-    found = f"{rows.name}.id = ANY({sql.bind(ids, 'text[]')})"
-    return f"NOT ({found})" if condition.modifier == "not" else found
-
-
 def _any_of(inside: tuple[Condition, ...], rows: Rows, sql: Sql) -> str:
     """What is found by its key is found in one look: the parameters of a compartment."""
     by_key = [
-        c for c in inside if isinstance(c, Match) and c.type in _BY_KEYS and c.modifier is None and c.parameter != "_id"
+        c for c in inside if isinstance(c, Match) and c.type in BY_KEYS and c.modifier is None and c.parameter != "_id"
     ]
-    keys = [key for each in by_key for key in _keys(each)]
+    keys = [key for each in by_key for key in keys_in(each)]
     found = [f"{rows.name}.tokens && {sql.bind(keys, 'text[]')}"] if keys else []
     found += [clause(each, rows, sql) for each in inside if each not in by_key]
     return "(" + " OR ".join(found) + ")"
-
-
-def _present(condition: Missing, rows: Rows, sql: Sql) -> str:
-    if condition.parameter in ("_id", "_lastUpdated"):
-        return "true"
-    if condition.type in _BY_KEYS:
-        starts = sql.bind([f"{condition.parameter}=", f"{condition.parameter}:"], "text[]")
-        return f"EXISTS (SELECT FROM unnest({rows.name}.tokens) k, unnest({starts}) p WHERE starts_with(k, p))"
-    if condition.type == "string":
-        start = sql.bind(string_key(condition.parameter, ""), "text")
-        return f"EXISTS (SELECT FROM unnest({rows.name}.strings) s WHERE starts_with(s, {start}))"
-    return ranges.present(condition, rows, sql)
-
-
-Compile = Callable[[Match, Rows, Sql], str]
-
-_BY_TYPE: Final[Mapping[str, Compile]] = {
-    "token": _key_clause,
-    "reference": _key_clause,
-    "uri": _key_clause,
-    "string": string_clause,
-    "text": words_clause,
-    "composite": composite_clause,
-}
-_MODIFIED: Final[Mapping[tuple[str, str | None], Compile]] = {
-    ("token", "unequal"): unequal_clause,
-    ("uri", "unequal"): unequal_clause,
-    ("uri", "below"): below_clause,
-    ("reference", "above"): hierarchy_clause,
-    ("reference", "below"): hierarchy_clause,
-}

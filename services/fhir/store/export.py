@@ -6,14 +6,18 @@ Versions never change, so a job that takes hours, or starts again after a crash,
 from datetime import datetime
 from typing import Any, Final
 
+import jiter
+
 from services.fhir.access.access import Access
 from services.fhir.bulk.job import Export, Job
 from services.fhir.compartment import patient_keys
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.query import SearchQuery
-from services.fhir.store.access import Subject, visible
+from services.fhir.store.access import visible
 from services.fhir.store.compartment import names_a_patient
 from services.fhir.store.query import Rows, Sql, where
 from services.fhir.store.shards import shard_of
+from services.fhir.store.statement import Subject
 
 PART: Final = 5000  # versions listed in one row
 FEW: Final = 200  # members up to which the index is asked; beyond, the table is read through
@@ -23,7 +27,7 @@ Filters = dict[str, tuple[SearchQuery, ...]]
 
 async def list_versions(connection: Any, job: Job, export: Export, filters: Filters, access: Access) -> None:
     """Write the parts of the job, all in one statement and so of one snapshot."""
-    sql = Sql(access)
+    sql = Sql(access, READ + SEARCH)
     branches = [_branch(n, t, "output", export, filters, sql) for n, t in enumerate(export.types)]
     if export.since is not None:
         branches += [_branch(n, t, "deleted", export, {}, sql) for n, t in enumerate(export.types, len(export.types))]
@@ -40,19 +44,25 @@ async def bodies(
     connection: Any, resource_type: str, ids: list[str], versions: list[int], access: Access
 ) -> list[tuple[str, str]]:
     """The ids and texts of those versions, in this order, whether they are current or past, as far as the caller may see them still."""
-    sql = Sql(access)
+    sql = Sql(access, READ + SEARCH)
     wanted = f"unnest({sql.bind(ids, 'text[]')}, {sql.bind(versions, 'bigint[]')})"
     text = f"""WITH w AS (SELECT * FROM {wanted} WITH ORDINALITY AS w (id, version, n))
     SELECT n, w.id, body FROM w JOIN fhir."{resource_type.lower()}" t USING (id, version) WHERE {visible(Subject("t", resource_type), sql)}
     UNION ALL SELECT n, h.id, h.body FROM w
     JOIN fhir.history h ON h.type = {sql.bind(resource_type, "text")} AND h.id = w.id AND h.version = w.version
-    WHERE {visible(Subject("h", resource_type), sql)} ORDER BY n"""
-    return [(record["id"], record["body"]) for record in await connection.fetch(text, *sql.values) if record["body"]]
+    WHERE {visible(Subject("h", resource_type, is_past=True), sql)} ORDER BY n"""
+    found = [(r["id"], r["body"]) for r in await connection.fetch(text, *sql.values) if r["body"]]
+    return [each for each in found if is_granted(each[1].encode(), access)]
+
+
+def is_granted(body: bytes, access: Access) -> bool:
+    """Whether the scopes grant a version by what it says itself: docs/adr/0049"""
+    return access.limits is None or access.limits.admits(READ + SEARCH, jiter.from_json(body, float_mode="decimal"))
 
 
 async def still_seen(connection: Any, resource_type: str, ids: list[str], access: Access) -> frozenset[str]:
     """Which of them the caller may see by now."""
-    sql = Sql(access)
+    sql = Sql(access, READ + SEARCH)
     seen = visible(Subject("t", resource_type), sql)
     text = f'SELECT t.id FROM fhir."{resource_type.lower()}" t WHERE t.id = ANY({sql.bind(ids, "text[]")}) AND {seen}'
     return frozenset(record["id"] for record in await connection.fetch(text, *sql.values))

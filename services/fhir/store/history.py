@@ -12,15 +12,17 @@ import msgspec
 
 from services.fhir.access.access import Access
 from services.fhir.outcomes import unavailable
-from services.fhir.store.access import Subject, visible
+from services.fhir.scopes import READ, SEARCH
+from services.fhir.store.access import visible
 from services.fhir.store.outbox import settled
-from services.fhir.store.read import versions
+from services.fhir.store.read import admits, versions
 from services.fhir.store.rows import Stored, from_record
-from services.fhir.store.statement import Sql
+from services.fhir.store.statement import Sql, Subject
 
 _VERSION: Final = "id, shard, version, updated, method, body, patient"
 _SEEN_BY: Final = "author, patients, labels"
 _PAUSES: Final = 400
+_AT_ONCE: Final = 200
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
@@ -43,9 +45,27 @@ class Versions(msgspec.Struct, frozen=True):
 
 async def history(connection: Any, query: HistoryQuery, access: Access) -> Versions:
     until = await _settled(connection, is_first=query.after is None)
+    found = await _page(connection, query, access)
+    return Versions(found if access.limits is None else await _granted(connection, query, found, access), until)
+
+
+async def _page(connection: Any, query: HistoryQuery, access: Access) -> list[Stored]:
     if query.id is not None:
-        return Versions(await _of_instance(connection, query.types[0], query.id, query, access), until)
-    return Versions(await _with_bodies(connection, await _changes(connection, query, access)), until)
+        return await _of_instance(connection, query.types[0], query.id, query, access)
+    return await _with_bodies(connection, await _changes(connection, query, access))
+
+
+async def _granted(connection: Any, query: HistoryQuery, found: list[Stored], access: Access) -> list[Stored]:
+    """A page of those versions that the scopes grant by what they say themselves, however many lie between (docs/adr/0049)."""
+    letter = SEARCH if query.id is None else READ
+    further = msgspec.structs.replace(query, count=max(query.count, _AT_ONCE))
+    kept, more = [each for each in found if admits(access, letter, each)], len(found) > query.count > 0
+    while more and len(kept) <= query.count:
+        last = found[-1]
+        behind = msgspec.structs.replace(further, after=(last.updated, last.type, last.id, last.version))
+        found = await _page(connection, behind, access)
+        kept, more = kept + [each for each in found if admits(access, letter, each)], len(found) > further.count
+    return kept[: query.count + 1]
 
 
 async def _settled(connection: Any, *, is_first: bool) -> datetime:
@@ -66,7 +86,7 @@ async def _of_instance(
     text = f"""SELECT * FROM (
       SELECT {_VERSION}, {_SEEN_BY}, NULL::timestamptz AS replaced FROM fhir."{resource_type.lower()}" WHERE id = $1
       UNION ALL SELECT {_VERSION}, {_SEEN_BY}, replaced FROM fhir.history WHERE type = $2 AND id = $1) v
-    WHERE {visible(Subject("v", resource_type, is_alone=True), sql)} AND ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
+    WHERE {visible(Subject("v", resource_type, is_alone=True, is_past=True), sql)} AND ($3::timestamptz IS NULL OR updated >= $3 OR (updated >= $3 - interval '1 minute' AND EXISTS (
         SELECT FROM fhir.change c WHERE (c.type, c.at, c.id, c.version) = ($2, v.updated, v.id, v.version) AND c.written >= $3)))
       AND ($4::bigint IS NULL OR version < $4)
       AND ($5::timestamptz IS NULL OR (
@@ -79,8 +99,8 @@ class _Conditions:
     """Conditions on `fhir.change c` and the values behind their `$n`."""
 
     def __init__(self, access: Access) -> None:
-        sql = Sql(access)
-        self._texts = [visible(Subject("c", None), sql)]
+        sql = Sql(access, SEARCH)
+        self._texts = [visible(Subject("c", None, is_past=True), sql)]
         self.values = sql.values
 
     def add(self, text: str, *values: Any) -> None:

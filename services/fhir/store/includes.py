@@ -13,6 +13,7 @@ from services.fhir.search.keys import canonical_key, text_key
 from services.fhir.search.query import Include, SearchQuery
 from services.fhir.search.registry import remembered, search_parameters
 from services.fhir.search.targets import reference_targets, refers_by_canonical
+from services.fhir.store.access import live
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
 from services.fhir.store.tables import stored_types
@@ -186,7 +187,7 @@ async def _by_keys(connection: Any, resource_type: str, keys: list[str], access:
 
 async def _where(condition: str, texts: list[str], connection: Any, resource_type: str, access: Access) -> list[Found]:
     sql = Sql(access)
-    there = f"{sql.live(Rows('t', resource_type))} AND {condition.format(sql.bind(texts, 'text[]'))}"
+    there = f"{live(Rows('t', resource_type), sql)} AND {condition.format(sql.bind(texts, 'text[]'))}"
     text = f"SELECT {RETURNED}, t.tokens FROM {table(resource_type)} t WHERE {there} ORDER BY t.id LIMIT {MAX_INCLUDED + 1}"
     return _found(await connection.fetch(text, *sql.values), resource_type)
 

@@ -1,24 +1,10 @@
-"""The elements of `tokens` that a value asks for: http://hl7.org/fhir/R4/search.html#token"""
+"""Another value than those that are asked for: `ne` of https://www.hl7.org/fhir/R4/search_filter.html"""
 
-from services.fhir.search.keys import of_type_key, text_key, token_key
-from services.fhir.search.query import Match, OfTypeValue, ReferenceValue, TokenValue, UriValue, Value
+from services.fhir.search.keys import keys_of
+from services.fhir.search.query import Match, TokenValue
 from services.fhir.store.statement import Rows, Sql
 
 _WITHOUT_SYSTEM = r"^([^|\\]|\\[|\\])*$"  # `|` in a code is escaped, so a bare one ends a system (search/keys.py)
-
-
-def keys_of(parameter: str, value: Value) -> tuple[str, ...]:
-    match value:
-        case TokenValue(system, code):
-            return (token_key(parameter, system, code),)
-        case ReferenceValue(references):
-            return tuple(text_key(parameter, r) for r in references)
-        case UriValue(uri):
-            return (text_key(parameter, uri),)
-        case OfTypeValue(system, code, text):
-            return (of_type_key(parameter.removesuffix(":of-type"), system, code, text),)
-        case _:
-            raise TypeError(type(value).__name__)
 
 
 def unequal_clause(condition: Match, rows: Rows, sql: Sql) -> str:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from services.fhir.access.access import Access
+from services.fhir.search.keys import keys_of
 from services.fhir.search.query import Match, SearchQuery, TokenValue
-from services.fhir.store.keys import keys_of
+from services.fhir.store.access import live
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.shards import shard_of
 from services.fhir.store.statement import RETURNED, Rows, Sql, table
@@ -37,7 +38,7 @@ async def at_instants(
     text = (
         f"SELECT {RETURNED} FROM unnest({patients}, {shards}, {instants}) AS r (patient, shard, at) "
         f"JOIN {table('Observation')} t ON t.patient = r.patient AND t.shard = r.shard AND t.date_lo = r.at "
-        f"WHERE {sql.live(Rows('t', 'Observation'))}"
+        f"WHERE {live(Rows('t', 'Observation'), sql)}"
     )
     return _opened(await connection.fetch(text, *sql.values), "Observation", vault)
 

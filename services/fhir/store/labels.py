@@ -12,6 +12,8 @@ import msgspec
 
 from services.fhir.access.access import Access
 from services.fhir.outcomes import unprocessable
+from services.fhir.scopes import SEARCH
+from services.fhir.store.access import live
 from services.fhir.store.statement import Rows, Sql, table
 from services.fhir.store.store import Stores
 
@@ -48,9 +50,9 @@ async def labels_in_use(stores: Stores, types: Sequence[str]) -> Labels:
 
 
 def _statement(resource_type: str, access: Access) -> tuple[str, list[Any]]:
-    sql = Sql(access)
+    sql = Sql(access, SEARCH)
     text = f"""SELECT DISTINCT k FROM {table(resource_type)} t, unnest(t.tokens) k
-    WHERE {sql.live(Rows("t", resource_type))} AND (starts_with(k, '_profile=') OR starts_with(k, '_security=') OR starts_with(k, '_tag='))"""
+    WHERE {live(Rows("t", resource_type), sql)} AND (starts_with(k, '_profile=') OR starts_with(k, '_security=') OR starts_with(k, '_tag='))"""
     return text, sql.values
 
 

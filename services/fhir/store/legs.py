@@ -12,6 +12,7 @@ import msgspec
 from services.fhir.definitions import type_definition
 from services.fhir.search.keys import contained_key
 from services.fhir.search.query import Condition, SearchQuery
+from services.fhir.store.access import live
 from services.fhir.store.paging import behind
 from services.fhir.store.sorting import Order, orders_of
 from services.fhir.store.statement import RETURNED, Rows, Sql, contained_rows, table
@@ -53,7 +54,7 @@ class Leg(msgspec.Struct, frozen=True):
         first = "" if self.each else " ORDER BY x.id LIMIT 1"
         inside = f"SELECT * FROM {contained_rows(self.type, 'c', 'x')} WHERE {found}{first}"
         marked = f"c.tokens && {sql.bind([contained_key('', self.type)], 'text[]')}"
-        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE {sql.live(Rows('c', self.container))} AND {marked}"
+        return f"{table(self.container)} c CROSS JOIN LATERAL ({inside}) t WHERE {live(Rows('c', self.container), sql)} AND {marked}"
 
 
 @cache

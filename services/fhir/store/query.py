@@ -11,8 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.access import Access
+from services.fhir.scopes import SEARCH
 from services.fhir.search.index import patient_parameters
 from services.fhir.search.query import Condition, Match, ReferenceValue, SearchQuery
+from services.fhir.store.access import live
 from services.fhir.store.conditions import clause
 from services.fhir.store.legs import legs_of, legs_statement
 from services.fhir.store.paging import behind
@@ -45,7 +47,7 @@ class Statement(msgspec.Struct, frozen=True):
 
 def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Access, *, with_tokens: bool) -> Statement:
     """One page and one row more; columns `k0…` are the sort keys of a row, from which the next page's link is made."""
-    sql = Sql(access)
+    sql = Sql(access, SEARCH)
     if not is_plain(query):
         text, orders = legs_statement(query, after, sql, where, with_tokens=with_tokens)
         return Statement(text, tuple(sql.values), orders)
@@ -63,7 +65,7 @@ def page_statement(query: SearchQuery, after: Sequence[Any] | None, access: Acce
 
 def first_pages_statement(queries: Sequence[SearchQuery], access: Access) -> Statement:
     """The first page of each plain search, all of them as one statement: `place` says of which search a row is, `nth` where in it."""
-    sql = Sql(access)
+    sql = Sql(access, SEARCH)
     legs = (_first_page(n, query, sql) for n, query in enumerate(queries))
     text = f"SELECT * FROM ({' UNION ALL '.join(legs)}) p ORDER BY place, nth"
     return Statement(text, tuple(sql.values), ())
@@ -80,7 +82,7 @@ def _first_page(place: int, query: SearchQuery, sql: Sql) -> str:
 
 
 def count_statement(query: SearchQuery, access: Access) -> Statement:
-    sql = Sql(access)
+    sql = Sql(access, SEARCH)
     if is_plain(query):
         conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
         text = f"SELECT count(*) FROM {table(query.type)} t WHERE {' AND '.join(conditions)}"
@@ -124,7 +126,7 @@ def where(resource_type: str, conditions: Sequence[Condition], rows: Rows, sql: 
         rows = msgspec.structs.replace(rows, few=True, bound=place)
     elif resource_type == "AuditEvent":
         found += [audited for condition in conditions if (audited := _audited(condition, rows, sql))]
-    found.append(sql.live(rows))
+    found.append(live(rows, sql))
     for condition in conditions:
         if condition is not bound:
             text = clause(condition, rows, sql)

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import jiter
 import msgspec
 
 from services.fhir.access.access import Access
-from services.fhir.store.access import Subject, visible
+from services.fhir.scopes import READ
+from services.fhir.store.access import live, visible
 from services.fhir.store.rows import Stored, from_record
 from services.fhir.store.shards import carried_shard, shard_of
-from services.fhir.store.statement import Rows, Sql, table
+from services.fhir.store.statement import Rows, Sql, Subject, table
 from services.fhir.store.tables import stored_types
 
 _VERSION = "id, shard, version, updated, method, body, patient"
@@ -161,9 +163,17 @@ async def existing(connection: Any, names: Iterable[str], access: Access) -> set
     sql = Sql(access)
     ids = sql.bind(list({resource_id for _, _, resource_id in pairs}), "text[]")
     text = " UNION ALL ".join(
-        f"SELECT '{t}/' || t.id FROM {table(t)} t WHERE t.id = ANY({ids}) AND {sql.live(Rows('t', t))}" for t in types
+        f"SELECT '{t}/' || t.id FROM {table(t)} t WHERE t.id = ANY({ids}) AND {live(Rows('t', t), sql)}" for t in types
     )
     return {record[0] for record in await connection.fetch(text, *sql.values)}
+
+
+def admits(access: Access, letters: str, version: Stored) -> bool:
+    """Whether the scopes grant a version by what it says itself; a deletion says nothing (docs/adr/0049)."""
+    if access.limits is None or not access.limits.is_limited(version.type, letters):
+        return True
+    body = version.body
+    return body is not None and access.limits.admits(letters, jiter.from_json(body.encode(), float_mode="decimal"))
 
 
 async def turn(connection: Any, key: str) -> int:
@@ -185,9 +195,10 @@ async def version(connection: Any, resource_type: str, resource_id: str, number:
         return newest
     sql = Sql(access)
     kind, name, n = sql.bind(resource_type, "text"), sql.bind(resource_id, "text"), sql.bind(number, "bigint")
-    there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type, is_alone=True), sql)}"
+    there = f"h.type = {kind} AND h.id = {name} AND h.version = {n} AND {visible(Subject('h', resource_type, is_alone=True, is_past=True), sql)}"
     record = await connection.fetchrow(f"SELECT {_VERSION} FROM fhir.history h WHERE {there}", *sql.values)
-    return from_record(record, resource_type) if record else None
+    found = from_record(record, resource_type) if record else None
+    return found if found is not None and admits(access, READ, found) else None
 
 
 async def versions(connection: Any, keys: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str, int], Stored]:

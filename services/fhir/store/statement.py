@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.access import Access
+from services.fhir.scopes import READ
 from services.fhir.search.index import date_parameters
-from services.fhir.store.access import Subject, visible
 
 RETURNED: Final = "t.id, t.shard, t.version, t.updated, t.method, t.body, t.patient"
 _COLUMNS: Final = (
@@ -26,10 +26,14 @@ _parts: Final[dict[Hashable, tuple[str, tuple[tuple[str, str], ...]]]] = {}
 
 
 class Sql:
-    """The values behind `$n`; every value of a request is one, so requests of the same shape share a prepared statement."""
+    """The values behind `$n`; every value of a request is one, so requests of the same shape share a prepared statement.
 
-    def __init__(self, access: Access) -> None:
+    `letters` of `cruds` say what the rows are looked at for: scopes may grant a part of them (services/fhir/access/limits.py).
+    """
+
+    def __init__(self, access: Access, letters: str = READ) -> None:
         self.access = access
+        self.letters = letters
         self.values: list[Any] = []
         self.aliases = 0
         self._named: dict[str, str] = {}
@@ -67,10 +71,6 @@ class Sql:
         """The numbers of the values that say who asks, and when: the same in all that one caller asks at a time."""
         return frozenset(int(place[1:].partition("::")[0]) for place in self._named.values())
 
-    def live(self, rows: "Rows") -> str:
-        """What every statement asks of a row before anything else: that it is there, as far as the caller may know (docs/adr/0011)."""
-        return f"NOT {rows.name}.deleted AND {visible(Subject(rows.name, rows.type, *rows.bound), self)}"
-
     def alias(self) -> str:
         """A name for one more table, that no other has."""
         self.aliases += 1
@@ -94,6 +94,25 @@ class Rows(msgspec.Struct, frozen=True):
     @property
     def updated(self) -> str:
         return f"{self.container or self.name}.updated"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Rows under the alias `name`: of one type, or of the type in their column `type`; `patient` and `shard` where they are bound.
+
+    `is_alone` tells that few rows are looked at: then the shortest statement is the best one. `is_past` tells that the rows are versions
+    of resources, which stand in no index themselves.
+    """
+
+    name: str
+    type: str | None
+    patient: str | None = None
+    shard: str | None = None
+    is_alone: bool = False
+    is_past: bool = False
+
+    @property
+    def kind(self) -> str:
+        return f"'{self.type}'" if self.type else f"{self.name}.type"
 
 
 def table(resource_type: str) -> str:

@@ -13,12 +13,13 @@ import msgspec
 
 from services.fhir.access.access import NOBODY, Access
 from services.fhir.outcomes import conflict, forbidden, not_found
+from services.fhir.scopes import DELETE, UPDATE
 from services.fhir.search.query import SearchQuery
 from services.fhir.store import history, read, search, write
 from services.fhir.store.audit_log import Audit
 from services.fhir.store.cursors import own_keys
 from services.fhir.store.idempotency import Answered, Remembers
-from services.fhir.store.read import Writable
+from services.fhir.store.read import Writable, admits
 from services.fhir.store.roles import WIDEN
 from services.fhir.store.rows import AuditRow, Claim, Stored, Write, stored
 from services.fhir.store.searches_together import SearchesTogether
@@ -100,7 +101,7 @@ class Store:
 
     async def to_write(self, resource_type: str, resource_id: str) -> Stored | None:
         """What is to be replaced; 404 for a resource that is there and out of the writer's reach."""
-        found, is_out_of_reach = await self._to_write(resource_type, resource_id)
+        found, is_out_of_reach = await self._to_write(resource_type, resource_id, UPDATE)
         if is_out_of_reach:
             await self._check_invisible(resource_type, resource_id)
             raise not_found(f"No such {resource_type}", text="未找到该资源")
@@ -108,16 +109,19 @@ class Store:
 
     async def to_delete(self, resource_type: str, resource_id: str) -> Stored | None:
         """The same, where what is out of reach is as good as not there."""
-        found, is_out_of_reach = await self._to_write(resource_type, resource_id)
+        found, is_out_of_reach = await self._to_write(resource_type, resource_id, DELETE)
         if is_out_of_reach:
             await self._check_invisible(resource_type, resource_id)
         return found
 
-    async def _to_write(self, resource_type: str, resource_id: str) -> Writable:
+    async def _to_write(self, resource_type: str, resource_id: str, letter: str) -> Writable:
+        """What the scopes leave is looked at here, by what is there: docs/adr/0049"""
         name = resource_type, resource_id
         if name not in self._fetched:
             self._fetched[name] = await self._read_to_write(resource_type, resource_id)
         found, out = self._fetched[name]
+        if found is not None and not admits(self.access, letter, found):
+            return None, True
         return self._opened(found), out
 
     async def _read_to_write(self, resource_type: str, resource_id: str) -> Writable:
@@ -337,7 +341,7 @@ class Stores(msgspec.Struct, frozen=True):
 
     def as_platform(self) -> "Stores":
         """The same tables without a limit, for the platform's own part of what a caller does."""
-        return msgspec.structs.replace(self, access=msgspec.structs.replace(self.access, is_system=True))
+        return msgspec.structs.replace(self, access=msgspec.structs.replace(self.access, is_system=True, limits=None))
 
     def opened(self, stored: Stored) -> Stored:
         """A version with what is encrypted at rest as it was sent; for those who read past a Store (docs/adr/0021)."""

@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.fhir.access.access import Access
-from services.fhir.store.access import Subject, visible
+from services.fhir.store.access import visible
 from services.fhir.store.outbox import Change
 from services.fhir.store.shards import shard_of
-from services.fhir.store.statement import Sql
+from services.fhir.store.statement import Sql, Subject
 from services.fhir.store.subscribers import Subscriber
 
 EventState = Literal["pending", "delivered", "withheld", "dead"]
@@ -53,7 +53,7 @@ async def in_reach(connection: Any, versions: Iterable[Change | Event], access: 
         sql.bind([v.at for v in asked], "timestamptz[]"),
     )
     text = f"""SELECT c.type, c.id, c.version FROM unnest({kinds}, {ids}, {numbers}, {instants}) AS u (type, id, version, at)
-    JOIN fhir.change c ON (c.at, c.type, c.id, c.version) = (u.at, u.type, u.id, u.version) WHERE {visible(Subject("c", None), sql)}"""
+    JOIN fhir.change c ON (c.at, c.type, c.id, c.version) = (u.at, u.type, u.id, u.version) WHERE {visible(Subject("c", None, is_past=True), sql)}"""
     return {(r["type"], r["id"], r["version"]) for r in await connection.fetch(text, *sql.values)}
 
 

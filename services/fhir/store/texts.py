@@ -6,7 +6,7 @@ Strings and words stand under GIN as lexemes, so a prefix of any length is an in
 from typing import Final
 
 from services.fhir.search.keys import exact_key, string_key, text_key
-from services.fhir.search.names import folded_place
+from services.fhir.search.names import places
 from services.fhir.search.query import Match, StringValue, UriValue, Words
 from services.fhir.search.words import NARRATIVE
 from services.fhir.store.statement import Rows, Sql
@@ -22,7 +22,7 @@ def string_clause(condition: Match, rows: Rows, sql: Sql) -> str:
             keys = [exact_key(condition.parameter, v.text) for v in values]
             return f"{rows.name}.tokens && {sql.bind(keys, 'text[]')}"
         case "contains":
-            asked = [each for v in values for each in _asked(condition.parameter, v)]
+            asked = [each for v in values for each in places(condition.parameter, v)]
             return _like([f"{string_key(place, '')}%{_literal(text)}%" for place, text in asked], rows, sql)
         case "ends":
             return _like([f"{start}%{_literal(v.normalized)}" for v in values], rows, sql)
@@ -32,15 +32,9 @@ def string_clause(condition: Match, rows: Rows, sql: Sql) -> str:
         case "unequal" | "greater" | "less" | "not-greater" | "not-less":
             return _compared(condition, values, rows, sql)
         case _:
-            asked = [each for v in values for each in _asked(condition.parameter, v)]
+            asked = [each for v in values for each in places(condition.parameter, v)]
             lexemes = " | ".join(f"{_lexeme(string_key(place, text))}:*" for place, text in asked)
             return f"array_to_tsvector({rows.name}.strings) @@ {sql.bind(lexemes, 'text')}::tsquery"
-
-
-def _asked(parameter: str, value: StringValue) -> dict[tuple[str, str], None]:
-    """Where and what to look for: the text as it stands, and of a name the other ways to write and say it."""
-    as_it_stands = [(parameter, text) for text in (value.normalized, *value.folded)]
-    return dict.fromkeys((*as_it_stands, *((folded_place(parameter), way) for way in value.folded)))
 
 
 def _compared(condition: Match, values: list[StringValue], rows: Rows, sql: Sql) -> str:

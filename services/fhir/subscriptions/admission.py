@@ -52,7 +52,7 @@ def _check_caller(wanted: Wanted, caller: Caller, service: Service) -> None:
         raise forbidden("An institution subscribes, for its everyday work", text="仅机构可在日常用途下订阅")
     allowed = permissions(caller.scopes)
     for resource_type in wanted.types:
-        if not allowed.allow(resource_type, "r"):
+        if not allowed.allow_some(resource_type, "r"):
             raise forbidden(
                 f"The scopes of this token do not hold {resource_type}.r, of which the subscription would tell",
                 text=f"当前授权范围不含 {resource_type} 的读取权限",

@@ -12,6 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.access import Access, access_of
+from services.fhir.access.limits import limits_of
+from services.fhir.scopes import READ
+from services.fhir.search.holding import Held
 from services.fhir.service import Service
 from services.fhir.store import outbox, subscribers, subscription_events
 from services.fhir.store.outbox import Change
@@ -19,7 +22,7 @@ from services.fhir.store.read import versions
 from services.fhir.store.reindex import parsed
 from services.fhir.store.subscribers import Subscriber
 from services.fhir.subscriptions.admission import reading_of
-from services.fhir.subscriptions.filters import UNWATCHED, Values, values_of
+from services.fhir.subscriptions.filters import UNWATCHED, values_of
 from services.fhir.subscriptions.known import Known
 
 Key = tuple[str, str, int]
@@ -88,9 +91,7 @@ class Fanout:
         disabled = await subscribers.disabled(connection, [each.caller.client for each in there])
         return [each for each in there if each.caller.client not in disabled]
 
-    async def _values(
-        self, connection: Any, there: Sequence[Subscriber], changes: Sequence[Change]
-    ) -> dict[Key, Values]:
+    async def _values(self, connection: Any, there: Sequence[Subscriber], changes: Sequence[Change]) -> dict[Key, Held]:
         """What each change is held against filters by: of a deletion the values of the version before."""
         types = {kind for each in there if (wanted := self._known.of(each)) for kind in wanted.types} - UNWATCHED
         looked_at = {change.key: _looked_at(change) for change in changes if change.type in types}
@@ -102,11 +103,13 @@ class Fanout:
             if other in found and (body := opened(found[other]).body)
         }
 
-    def _wanted(self, there: Sequence[Subscriber], values: Mapping[Key, Values], changes: Sequence[Change]) -> Found:
+    def _wanted(self, there: Sequence[Subscriber], values: Mapping[Key, Held], changes: Sequence[Change]) -> Found:
         found: Found = []
         for each in sorted(there, key=lambda s: s.id):
             wanted = self._known.of(each)
             asked = [c for c in changes if c.key in values and wanted and wanted.wants(c.type, values[c.key])]
+            if limits := self._access(each).limits:
+                asked = [c for c in asked if limits.admits_held(c.type, READ, values[c.key])]
             if asked:
                 found.append((each, asked))
         return found
@@ -131,7 +134,8 @@ class Fanout:
 def access_for(subscriber: Subscriber, service: Service) -> Access:
     """What the subscriber may know, at any time."""
     cleared = service.clearances.get(subscriber.caller.organization, ())
-    return access_of(subscriber.caller, _ANY_TIME, cleared)
+    limits = limits_of(subscriber.caller.scopes, service.base, service.zone)
+    return access_of(subscriber.caller, _ANY_TIME, cleared, limits)
 
 
 def _together(changes: list[Change]) -> list[Change]:

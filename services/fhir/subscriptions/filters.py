@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.outcomes import FhirError, unprocessable
-from services.fhir.search.index import index
+from services.fhir.search.holding import Held, held
+from services.fhir.search.keys import keys_of
 from services.fhir.search.parse import parse_criteria
 from services.fhir.search.query import Condition, Match, TokenValue
-from services.fhir.store.keys import keys_of
 from services.fhir.subscriptions.topics import Topic
 
 Json = dict[str, Any]
@@ -38,21 +38,13 @@ class Test(msgspec.Struct, frozen=True):
     keys: frozenset[str]
     negated: bool
 
-    def holds(self, values: "Values") -> bool:
+    def holds(self, values: Held) -> bool:
         found = values.id in self.keys if self.parameter == "_id" else not self.keys.isdisjoint(values.tokens)
         return found is not self.negated
 
 
-class Values(msgspec.Struct, frozen=True):
-    """What a version is held against filters by."""
-
-    id: str
-    tokens: frozenset[str]
-
-
-def values_of(resource: Json, reading: Reading) -> Values:
-    row = index(resource["resourceType"], reading.base, reading.zone)(resource)
-    return Values(resource["id"], frozenset(row.tokens))
+def values_of(resource: Json, reading: Reading) -> Held:
+    return held(resource, reading.base, reading.zone)
 
 
 Filters = Mapping[str, tuple[Test, ...]]

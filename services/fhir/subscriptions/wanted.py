@@ -12,8 +12,9 @@ import msgspec
 from services.fhir.access.grants import instant_of
 from services.fhir.national_ids import holds_national_id
 from services.fhir.outcomes import unprocessable
+from services.fhir.search.holding import Held
 from services.fhir.subscriptions.channel import BACKPORT, Channel, read_channel
-from services.fhir.subscriptions.filters import Filters, Reading, Values, read_filters, trigger_tests
+from services.fhir.subscriptions.filters import Filters, Reading, read_filters, trigger_tests
 from services.fhir.subscriptions.topics import ANY_RESOURCE, BY_URL, Topic
 
 Json = dict[str, Any]
@@ -35,7 +36,7 @@ class Wanted(msgspec.Struct, frozen=True):
         """The resource types whose versions it looks at."""
         return tuple(each.type for each in self.topic.triggers) or tuple(self.filters)
 
-    def wants(self, resource_type: str, values: Values) -> bool:
+    def wants(self, resource_type: str, values: Held) -> bool:
         tests = (*self.triggers.get(resource_type, ()), *self.filters.get(resource_type, ()))
         return resource_type in self.types and all(test.holds(values) for test in tests)
 
