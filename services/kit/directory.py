@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ ANSWER_SECONDS = 1.5
 
 Served = dict[str, Any]  # at least {"type": …}; the rest is between those who write and read it
 Ask = Callable[[str, str, str], Awaitable[PeerAnswer]]
+T = TypeVar("T")
 
 
 class _Typed(msgspec.Struct):
@@ -31,6 +32,7 @@ class Directory:
         self._ask = ask
         self._served: dict[str, list[Served]] = {}
         self._owners: dict[str, str] = {}
+        self._read: dict[Callable[[Served], Any], dict[str, Any]] = {}
         self._asked = -REFRESH_SECONDS
         self._lock = asyncio.Lock()
         self._running: asyncio.Task[None] | None = None
@@ -55,6 +57,13 @@ class Directory:
             raise PeerUnavailable(silent[0])
         return dict(self._served)
 
+    async def each_type(self, read: Callable[[Served], T]) -> Mapping[str, T]:
+        """What `read` makes of what is said of each type, by type: made once for all until the peers are asked again."""
+        listed = await self.served()
+        if read not in self._read:
+            self._read[read] = {entry["type"]: read(entry) for served in listed.values() for entry in served}
+        return self._read[read]
+
     def _silent(self) -> list[str]:
         return [service for service in self._services if service not in self._served]
 
@@ -68,6 +77,7 @@ class Directory:
             await asyncio.gather(*map(self._learn, self._services))
             self._asked = time.monotonic()
             self._owners = self._assign()
+            self._read = {}
 
     async def _learn(self, service: str) -> None:
         try:

@@ -65,9 +65,11 @@ _decode_reply: Final = msgspec.msgpack.Decoder(Reply)
 
 async def with_all_types(service: Service) -> Service:
     """The service as one that knows every type of its peers too: any service may read any table."""
-    listed = await service.peers.directory.served()
-    types = {t["type"]: msgspec.convert(t, ServedType) for served in listed.values() for t in served}
-    return msgspec.structs.replace(service, served=types)
+    return msgspec.structs.replace(service, served=await service.peers.directory.each_type(_served_type))
+
+
+def _served_type(said: Json) -> ServedType:
+    return msgspec.convert(said, ServedType)
 
 
 async def prepare_all(

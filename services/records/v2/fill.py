@@ -1,6 +1,7 @@
 """A segment's elements by the rules of its mapping, with every value that can't be told at once: docs/v2.md"""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +30,18 @@ class Near:
         self._group: Final = [*group]
 
     def values(self, field: str) -> list[Value]:
-        name, _, number = field.partition("-")
-        place, _, component = number.partition(".")
+        name, place, component = parts(field)
         segment = next((s for s in self._group if s.name == name), None) or self._message.first(name)
-        found = segment.all(int(place)) if segment else []
-        return [value.at(int(component)) for value in found] if component else found
+        found = segment.all(place) if segment else []
+        return [value.at(component) for value in found] if component else found
+
+
+@cache
+def parts(field: str) -> tuple[str, int, int]:
+    """Segment, field and component of `ORC-7.6`; 0 for the whole field."""
+    name, _, number = field.partition("-")
+    place, _, component = number.partition(".")
+    return name, int(place), int(component or 0)
 
 
 def fill(segment: str, near: Near, here: Here, missing: Place | None = None) -> Filled:
@@ -60,9 +68,9 @@ def fill(segment: str, near: Near, here: Here, missing: Place | None = None) -> 
 
 
 def _place(rule: Rule, missing: Place | None) -> Place:
-    name, _, number = rule.fields[0].partition("-")
-    number_of = missing.number if missing is not None and missing.segment == name else 1
-    return Place(name, number_of, int(number.partition(".")[0]))
+    name, field, _ = parts(rule.fields[0])
+    number = missing.number if missing is not None and missing.segment == name else 1
+    return Place(name, number, field)
 
 
 def _converted(value: Value, rule: Rule, here: Here, faults: list[Fault]) -> Any:

@@ -56,14 +56,17 @@ class Segment:
         self._message = message
         self.name = str(said[0])
         self.number = number
+        self._fields: dict[int, list[Value]] = {}
 
     def all(self, field: int) -> list[Value]:
         """The repetitions that say something."""
         if field >= len(self._said):
             return []
-        said = self._said[field]
-        found = (Value(each, self, self.place(field, n if n > 1 else 0)) for n, each in enumerate(said, 1))
-        return [value for value in found if value]
+        if field not in self._fields:
+            said = self._said[field]
+            found = (Value(each, self, self.place(field, n if n > 1 else 0)) for n, each in enumerate(said, 1))
+            self._fields[field] = [value for value in found if value]
+        return self._fields[field]
 
     def first(self, field: int) -> Value | None:
         return next(iter(self.all(field)), None)

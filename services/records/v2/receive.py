@@ -15,7 +15,7 @@ from services.fhir.request import FhirRequest
 from services.fhir.scopes import UPDATE, permissions
 from services.fhir.service import Service
 from services.fhir.store import v2_messages
-from services.fhir.store.v2_messages import ACCEPTED, Known, Receipt, TakenError
+from services.fhir.store.v2_messages import Known, Receipt, TakenError
 from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.logging import log_failure
@@ -69,20 +69,20 @@ async def receive_all(content: bytes, request: FhirRequest, service: Service, ho
 
 
 async def receive(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
+    """What was accepted before is found out by the commit, which writes nothing then: most messages come once."""
     told = header_fields(content)
     receipt = _receipt(content, told, request)
-    known = await service.stores.reading(lambda store: store.run(v2_messages.find, receipt.key))
-    if known is not None and known.code == ACCEPTED:
-        return _again(known, receipt, request)
     codec = named(_said(told, 18) or how.rules.charset) or UTF8
     try:
-        await _carry_out(receipt, codec, request, service, how)
+        try:
+            await _carry_out(receipt, codec, request, service, how)
+        except NotTakenError as error:
+            await _refuse(receipt, error.code, error.faults, codec, request, service)
     except TakenError:
         known = await service.stores.reading(lambda store: store.run(v2_messages.find, receipt.key))
         assert known is not None  # noqa: S101 - it was taken by what is there
+        await service.stores.audit_log.record(request.audit("process-v2", 200))
         return _again(known, receipt, request)
-    except NotTakenError as error:
-        await _refuse(receipt, error.code, error.faults, codec, request, service)
     return receipt.acknowledgement
 
 
