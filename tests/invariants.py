@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from services.referral.clocks import clock_of
-from services.referral.codes import ACT, TASK_CODE, codes_in, direction_of, id_in, is_referral_request, reference_in
+from services.referral.codes import (
+    ACT,
+    TASK_CODE,
+    codes_in,
+    direction_of,
+    id_in,
+    is_referral_request,
+    outputs,
+    reference_in,
+)
 from services.referral.facts import subject_of
 from services.referral.states import AT_ONE_PLACE, CHOSEN, LIVE, STATES, TERMINAL, request_status, state_of
 from services.referral.submission import twin_key
@@ -209,10 +218,23 @@ def places_are_held(there: Ledger) -> Iterator[str]:
         if missing := wanted - held[name]:
             yield f"I10: {name} in {state} does not hold {sorted(missing)}"
         allowed = wanted | {f"{'slot' if p.startswith('Slot/') else 'bed'}:{p}" for p in places}
+        allowed |= {f"booking:{reference_in(v)}" for v in outputs(task, "appointment")[-1:]} if places else set()
         if kept := {key for key in held[name] - allowed if not key.startswith("quota:")}:
             yield f"I10: {name} in {state} still holds {sorted(kept)}"
         if state in TERMINAL and places:
             yield f"I10: {name} in {state} keeps {places}"
+
+
+def appointments_follow(there: Ledger) -> Iterator[str]:
+    """What was booked last is open as long as the elder is expected by it."""
+    given_up = ("no-show", "withdrawn", "expired", "rejected", "voided")
+    for name, task in there.newest:
+        for value in outputs(task, "appointment")[-1:]:
+            status, state = there.named[reference_in(value)]["status"], state_of(task)
+            if state in ("scheduled", "in-transit") and status in ("cancelled", "noshow"):
+                yield f"{name} is {state}, its Appointment {status}"
+            if state in given_up and status not in ("cancelled", "noshow"):
+                yield f"{name} is {state}, its Appointment {status}"
 
 
 def clocks_stop(there: Ledger) -> Iterator[str]:
@@ -232,5 +254,6 @@ RULES: Final = (
     at_one_place,
     request_follows,
     places_are_held,
+    appointments_follow,
     clocks_stop,
 )

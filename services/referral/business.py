@@ -1,4 +1,4 @@
-"""What the referral service decides on every version of a governed Task or ServiceRequest, whatever way it came (services/fhir/business.py).
+"""What the referral service decides on every version of a governed Task, ServiceRequest or Appointment, whatever way it came (services/fhir/business.py).
 
 Both doors of the workflow lead here: PUT and PATCH with If-Match, and the operations. docs/referral-workflow.md
 """
@@ -13,6 +13,7 @@ from services.fhir.tasks.govern import govern
 from services.fhir.tasks.table import Workflow, workflow_of
 from services.kit.settings import ServiceSettings
 from services.referral.aborts import decide_abort
+from services.referral.appointments import decide_appointment
 from services.referral.calendar import Calendar, calendar_of
 from services.referral.codes import is_abort, is_referral, is_referral_request
 from services.referral.decided import Part, joined
@@ -57,6 +58,8 @@ async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) ->
         return await _by_its_table(tabled, place, change, desk)
     if change.type == "ServiceRequest" and any(map(is_referral_request, versions)):
         return await decide_request(change, desk)
+    if change.type == "Appointment":
+        return await decide_appointment(change, desk)
     return None
 
 

@@ -111,13 +111,20 @@ def takes_of(move: Move, task_id: str, facts: Facts, running: Running, rules: Ru
 
 
 def _places(move: Move, holder: str, facts: Facts, running: Running, rules: Rules) -> list[Hold]:
-    """A slot or bed until its time is over; a bed in which the elder lies for as long as that lasts."""
+    """A slot until its time is over; a bed too, but for as long as the elder lies in it."""
+    ends = running.window + (rules.length("no-show") or timedelta(0)) if running.window else None
     if move.act == "schedule":
-        ends = running.window + (rules.length("no-show") or timedelta(0)) if running.window else None
-        return [hold for name in places_of(facts) for hold in _place(name, holder, facts, ends)]
+        booked = [Hold(booking_key(new.reference), holder) for new in facts.new_outputs("appointment")[-1:]]
+        return [*booked, *(hold for name in places_of(facts) for hold in _place(name, holder, facts, ends))]
     if move.act == "arrive":
-        return [hold for bed in beds_of(running) for hold in _place(bed, holder, facts, None)]
+        beds = [hold for bed in beds_of(running) for hold in _place(bed, holder, facts, None)]
+        return [*beds, *(hold for slot in slots_of(running) for hold in _place(slot, holder, facts, ends))]
     return []
+
+
+def booking_key(appointment: str) -> str:
+    """Held by the Task that is scheduled by this Appointment."""
+    return f"booking:{appointment}"
 
 
 def _place(name: str, holder: str, facts: Facts, until: datetime | None) -> list[Hold]:

@@ -7,7 +7,7 @@ from services.fhir.served import ServedType
 SERVED: Final = (
     ServedType("ServiceRequest", governed=True),
     ServedType("Task", governed=True),
-    ServedType("Appointment"),
+    ServedType("Appointment", governed=True),
     ServedType("AppointmentResponse"),
     ServedType("Schedule"),
     ServedType("Slot"),

@@ -9,9 +9,11 @@ from services.referral.effects import capacity_of
 Json = dict[str, Any]
 
 
-async def slots_after(left: Iterable[str], taken: Iterable[str], desk: Desk) -> dict[str, tuple[Json, int]]:
-    """Busy when its last place is taken, free again when one is given up; what stays as it is, is not written."""
-    gone, new = {*left} - {*taken}, {*taken} - {*left}
+async def slots_after(
+    left: Iterable[str], taken: Iterable[str], desk: Desk, handed: Iterable[str] = ()
+) -> dict[str, tuple[Json, int]]:
+    """Busy when its last place is taken, free again when one is given up; what stays as it is or is `handed` over, is not written."""
+    gone, new = {*left} - {*taken}, {*taken} - {*left} - {*handed}
     found: dict[str, tuple[Json, int]] = {}
     for name in sorted(gone | new):
         there = await desk.there(name)

@@ -9,6 +9,7 @@ from services.fhir.business import Change, Hold, Timer
 from services.referral import clocks, records
 from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
+from services.referral.appointments import appointments_after
 from services.referral.calendar import Calendar
 from services.referral.clocks import Running, clock_of, rules_of, with_clock
 from services.referral.codes import DIRECTION_EXTENSION, direction_told, is_referral, labelled, reference_in
@@ -190,7 +191,8 @@ async def _part(place: int, move: Move, change: Change, facts: Facts, desk: Desk
             **await _request(facts, siblings, desk),
             **_passed_over(move, siblings),
             **await answered(move.act, change.id, desk),
-            **await slots_after(slots_of(facts.running), slots_of(running), desk),
+            **await slots_after(slots_of(facts.running), slots_of(running), desk, _handed(facts, desk).values()),
+            **await appointments_after(move, facts, desk),
         },
         created=(
             records.provenance(move, change.id, change.version, facts, recorded),
@@ -199,7 +201,7 @@ async def _part(place: int, move: Move, change: Change, facts: Facts, desk: Desk
         ),
         rests_on={f"Task/{task['id']}": version for task, version in siblings if version},
         takes=(*takes_of(move, change.id, facts, running, rules), *await _claims(move, facts, desk)),
-        frees=(*frees_of(move, change.id, facts), *_frees_of_request(facts, siblings)),
+        frees=(*frees_of(move, change.id, facts), *_handed(facts, desk), *_frees_of_request(facts, siblings)),
         timers={
             **_timers(holder, facts, clocks.timers(state_of(body), running, rules)),
             **{f"Task/{task['id']}": () for task, _ in _selectable(move, siblings)},
@@ -247,6 +249,17 @@ def _claimed(facts: Facts) -> dict[str, str]:
     return {
         twin_key(order, facts.placer, facts.fulfiller): request,
         number_key(order, facts.placer): numbering(request),
+    }
+
+
+def _handed(facts: Facts, desk: Desk) -> dict[str, str]:
+    """Appointments that were there before and are the referral's from here, with the slot that each held by itself."""
+    news = {new.reference: facts.named.get(new.reference, {}) for new in facts.new_outputs("appointment")}
+    return {
+        name: reference_in(slot)
+        for name, each in news.items()
+        if not desk.is_new(name)
+        for slot in each.get("slot", ())
     }
 
 

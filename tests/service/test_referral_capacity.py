@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.referral.codes import CAPACITY_EXTENSION, OUTPUT, QUOTA_OWNER_EXTENSION
+from services.referral.codes import CAPACITY_EXTENSION, OUTPUT, QUOTA_OWNER_EXTENSION, outputs
 from services.referral.states import state_of
 from tests.builders import create, urn
 from tests.house import Fhir
@@ -111,3 +111,67 @@ async def test_capacity_is_found_by_specialty_and_is_less_when_it_is_held(scene:
     after = await institutions(scene.placer, f"specialty=urn:test|{scene.mark}")
     assert after.get(owner, {"free-slots": {"valueInteger": 0}})["free-slots"]["valueInteger"] == 0
     assert_outcome(await scene.placer.get("/Slot/$find-capacity?near=here"), 400, "value")
+
+
+async def status_of_booking(scene: Scene, task: Json) -> str:
+    name = next(v["reference"] for v in reversed(outputs(task, "appointment")))
+    return await status_of(scene, name)
+
+
+@pytest.mark.parametrize(("act", "status", "then"), [("withdraw", "cancelled", "free"), ("arrive", "arrived", "busy")])
+async def test_the_appointment_follows_the_referral(scene: Scene, act: str, status: str, then: str) -> None:
+    slot, task = await a_slot(scene), await scene.at("accepted")
+    changed, entries = booked(scene, task, slot)
+    task = await scene.done(task, "schedule", entries=entries, **changed)
+    assert await status_of_booking(scene, task) == "booked"
+    await scene.done(task, act)
+    assert await status_of_booking(scene, task) == status
+    assert await status_of(scene, slot) == then
+
+
+async def test_rescheduling_cancels_what_was_booked_before(scene: Scene) -> None:
+    first, second, task = await a_slot(scene), await a_slot(scene), await scene.at("accepted")
+    changed, entries = booked(scene, task, first)
+    task = await scene.done(task, "schedule", entries=entries, **changed)
+    before = task
+    changed, entries = booked(scene, task, second)
+    task = await scene.done(task, "schedule", entries=entries, **changed)
+    assert await status_of_booking(scene, before) == "cancelled"
+    assert await status_of_booking(scene, task) == "booked"
+    assert [await status_of(scene, each) for each in (first, second)] == ["free", "busy"]
+
+
+async def test_an_appointment_of_no_referral_does_not_book_a_held_slot_again(scene: Scene) -> None:
+    slot, task = await a_slot(scene), await scene.at("accepted")
+    changed, entries = booked(scene, task, slot)
+    task = await scene.done(task, "schedule", entries=entries, **changed)
+    plain = entries[0]["resource"]
+    assert_outcome(await scene.fulfiller.post("/Appointment", plain), 409, "conflict")
+    await scene.done(task, "withdraw")
+    other = await scene.placer.created(plain)
+    assert await status_of(scene, slot) == "busy"
+    second = await scene.at("accepted")
+    changed, entries = booked(scene, second, slot)
+    assert_outcome(await scene.act(second, "schedule", entries=entries, **changed), 409, "conflict")
+    given_up = other | {"status": "cancelled"}
+    assert (await scene.placer.put(f"/Appointment/{other['id']}", given_up)).status_code == 200
+    assert await status_of(scene, slot) == "free"
+    await scene.done(second, "schedule", entries=entries, **changed)
+
+
+async def test_a_referral_is_scheduled_by_an_appointment_that_is_there(scene: Scene) -> None:
+    slot, task = await a_slot(scene), await scene.at("accepted")
+    _, entries = booked(scene, task, slot)
+    there = await scene.fulfiller.created(entries[0]["resource"])
+    added = given(OUTPUT, "appointment", valueReference=reference(f"Appointment/{there['id']}"))
+    task = await scene.done(task, "schedule", entries=[], output=[*task["output"], added])
+    assert await status_of(scene, slot) == "busy"
+    ways: tuple[Json, ...] = ({"status": "cancelled"}, {"slot": []})
+    for changed in ways:
+        sent = {name: value for name, value in (there | changed).items() if value}
+        answer = await scene.fulfiller.put(f"/Appointment/{there['id']}", sent)
+        assert_outcome(answer, 422, "business-rule", "Appointment.status")
+    assert (await scene.fulfiller.put(f"/Appointment/{there['id']}", there | {"comment": "三楼"})).status_code == 200
+    await scene.done(task, "withdraw")
+    assert await status_of_booking(scene, task) == "cancelled"
+    assert await status_of(scene, slot) == "free"

@@ -11,7 +11,7 @@ from services.fhir.clockwork import Clockwork
 from services.kit.clock import LeapingClock
 from services.referral.app import create_app
 from services.referral.clocks import clock_of
-from services.referral.codes import INPUT
+from services.referral.codes import INPUT, outputs, reference_in
 from services.referral.states import state_of
 from tests.builders import create, urn
 from tests.bulk import database
@@ -107,6 +107,8 @@ async def test_who_does_not_come_is_missed_and_the_bed_is_free_again(house: Hous
     missed = await scene.placer.get(f"/Task/{task['id']}")
     assert state_of(missed.json()) == "no-show"
     assert clock_of(missed.json()).places == ""
+    booked = reference_in(outputs(missed.json(), "appointment")[-1])
+    assert (await scene.placer.get(f"/{booked}")).json()["status"] == "noshow"
 
 
 async def test_the_rest_of_an_emergencys_package_is_flagged_when_it_does_not_come(house: House) -> None:
