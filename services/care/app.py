@@ -19,6 +19,7 @@ from services.care.operations.evaluate_measure import Kept
 from services.care.plans.difference import differences
 from services.care.plans.load import load_plans
 from services.care.plans.plan_definition import plan_definition
+from services.care.quality.surveys import load_surveys
 from services.care.resources import SERVED
 from services.care.rules import OPENINGS
 from services.care.scoring.load import load_instruments
@@ -31,6 +32,8 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
     instruments = load_instruments(settings.instruments)
     indicators = load_indicators(settings.indicators)
     plans = load_plans(settings.care_plans)
+    surveys = load_surveys(settings.surveys)
+    forms = [*map(questionnaire, instruments.values()), *surveys.values()]
     alerting = Alerting(load_rules(settings.alert_rules), load_chains(settings.alert_chains))
     return create_service(
         "care",
@@ -38,14 +41,15 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         settings,
         openings=OPENINGS,
         operations=operations(instruments, _kept(settings), plans),
-        business=governing(assessing(instruments), alerting),
+        business=governing(assessing(instruments), alerting, instruments, surveys),
         guarded=guarding(instruments),
         differs={"CarePlan": differences},
         reserved=reserved(
-            instruments, {*(each.url for each in indicators.values()), *(each.url for each in plans.values())}
+            {each["url"] for each in forms},
+            {*(each.url for each in indicators.values()), *(each.url for each in plans.values())},
         ),
         works=(
-            lambda service: Publisher(service, "Questionnaire", map(questionnaire, instruments.values())),
+            lambda service: Publisher(service, "Questionnaire", forms),
             lambda service: Publisher(service, "Measure", map(measure, indicators.values())),
             lambda service: Publisher(service, "PlanDefinition", map(plan_definition, plans.values())),
         ),

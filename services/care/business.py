@@ -9,6 +9,8 @@ from services.care.alerts.course import is_alert
 from services.care.assessments.business import signed_in_turn
 from services.care.assessments.grading import Instruments
 from services.care.plans import business as plans
+from services.care.quality.events import check_events
+from services.care.quality.surveys import check_survey
 from services.fhir.business import (
     Business,
     Change,
@@ -24,12 +26,17 @@ from services.fhir.business import (
 from services.fhir.outcomes import FhirError
 
 
-def governing(assessing: Business, alerting: Alerting) -> Business:
+def governing(
+    assessing: Business, alerting: Alerting, instruments: Instruments, surveys: Mapping[str, Json]
+) -> Business:
     async def decide(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
         decisions = [await assessing(changes, others, context)]
         for place, change in enumerate(changes):
             try:
-                if change.type == "CarePlan":
+                if change.type == "QuestionnaireResponse":
+                    check_survey(change, surveys)
+                    await check_events(change, instruments, context)
+                elif change.type == "CarePlan":
                     decisions.append(await plans.decide(change, _beside(place, changes, others), context))
                 elif change.type == "DetectedIssue" and (is_alert(change.before) or is_alert(change.after)):
                     decisions.append(await alerting.decide(place, change, context))

@@ -118,6 +118,10 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
         Path | None,
         Field(description="folder of assessment instruments that come before the shipped ones: docs/instruments.md"),
     ] = None
+    surveys: Annotated[
+        Path | None,
+        Field(description="folder of satisfaction surveys, Questionnaires, that come before the shipped ones"),
+    ] = None
     indicators: Annotated[
         Path | None,
         Field(description="folder of indicators that come before the shipped ones: docs/indicators.md"),

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.care.app import create_app
+from services.care.quality.surveys import load_surveys
 from services.kit.database import Database, role_of
 from services.kit.settings import ServiceSettings
 from tests.assessments import INSTRUMENTS, assessment
@@ -26,7 +27,7 @@ async def forms(fhir: Fhir, database_url: str) -> list[Json]:
     app = create_app(settings, database=database)
     async with app.router.lifespan_context(app):
         async with asyncio.timeout(20):
-            while len(found := await published(fhir)) < len(INSTRUMENTS):
+            while len(found := await published(fhir)) < len(INSTRUMENTS) + len(load_surveys()):
                 await asyncio.sleep(0.05)
     await database.close()
     return found
@@ -38,7 +39,7 @@ async def published(fhir: Fhir) -> list[Json]:
 
 
 async def test_they_are_found_by_url_and_read_by_name(fhir: Fhir, forms: list[Json]) -> None:
-    assert {each["url"] for each in forms} == {each.url for each in INSTRUMENTS.values()}
+    assert {each["url"] for each in forms} == {each.url for each in INSTRUMENTS.values()} | {*load_surveys()}
     form = (await fhir.get("/Questionnaire/gbt42195")).json()
     found = (await fhir.get(f"/Questionnaire?url={URL}&version=2022")).json()["entry"]
     assert [entry["resource"]["id"] for entry in found] == [form["id"]]

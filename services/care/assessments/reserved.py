@@ -1,16 +1,15 @@
-"""What of care only the platform writes: the Questionnaires of its instruments, its Measures and plans, and the risks that follow from responses."""
+"""What of care only the platform writes: the Questionnaires of its instruments and surveys, its Measures and plans, and the risks that follow from responses."""
 
 from collections.abc import Collection
 
 from services.care.assessments.derived import SID
-from services.care.assessments.grading import Instruments
 from services.fhir.business import Json, Reserved
 
 
-def reserved(instruments: Instruments, own: Collection[str]) -> Reserved:
-    """`own` are the URLs of the platform's Measures and PlanDefinitions."""
+def reserved(forms: Collection[str], own: Collection[str]) -> Reserved:
+    """`forms` are the URLs of the platform's Questionnaires, `own` those of its Measures and PlanDefinitions."""
     return {
-        "Questionnaire": lambda resource: resource.get("url") in instruments,
+        "Questionnaire": lambda resource: resource.get("url") in forms,
         "Measure": lambda resource: resource.get("url") in own,
         "PlanDefinition": lambda resource: resource.get("url") in own,
         "RiskAssessment": _follows,

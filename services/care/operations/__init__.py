@@ -5,6 +5,7 @@ from typing import Final
 from services.care.assessments.grading import Instruments
 from services.care.operations import alerts, plans
 from services.care.operations.evaluate_measure import Kept, evaluating
+from services.care.operations.populate import populating
 from services.care.operations.score import scoring
 from services.care.plans.load import Plans
 from services.fhir.operations.operation import Operation
@@ -28,6 +29,13 @@ def operations(instruments: Instruments, kept: Kept, library: Plans) -> tuple[Op
             ("Measure",),
             evaluating(kept),
             letters="",
+        ),
+        Operation(
+            "populate",
+            "http://hl7.org/fhir/uv/sdc/OperationDefinition/Questionnaire-populate",
+            ("instance",),
+            ("Questionnaire",),
+            populating(instruments),
         ),
         *alerts.OPERATIONS,
         *plans.operations(library),
