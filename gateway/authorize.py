@@ -73,6 +73,8 @@ OPERATIONS: Mapping[str, str] = {
     "$meta-delete": UPDATE,
     "$register": CREATE,
     "$refer": CREATE,
+    "$hold": CREATE,
+    "$book": CREATE,
     # The acts of a referral: services/referral/operations
     **dict.fromkeys(REFERRAL_ACTS, UPDATE),
     "$replay": UPDATE,

@@ -5,22 +5,21 @@ http://hl7.org/fhir/R4/appointment.html · docs/referral-workflow.md
 
 from typing import Any, Final
 
-from services.fhir.access.grants import instant_of
-from services.fhir.business import Change, Hold
+from services.fhir.business import Change
 from services.fhir.outcomes import unprocessable
+from services.referral.booking.decide import decide_booking, provided
+from services.referral.booking.states import slots_of
 from services.referral.codes import outputs, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
-from services.referral.effects import booking_key, capacity_of
+from services.referral.effects import booking_key
 from services.referral.facts import Facts
-from services.referral.slots import slots_after
 from services.referral.states import CHOSEN, EXPECTED, state_of
 from services.referral.workflow import Move
 
 Json = dict[str, Any]
 
 _OPEN: Final = frozenset({"proposed", "pending", "booked", "waitlist"})
-_HOLDING: Final = frozenset({"pending", "booked", "arrived", "checked-in"})
 _GIVEN_UP: Final = frozenset({"cancelled", "noshow", "entered-in-error"})
 
 
@@ -47,23 +46,17 @@ def _followed(move: Move, facts: Facts) -> str | None:
     return "cancelled" if is_over or (move.act == "schedule" and before == "scheduled") else None
 
 
-async def decide_appointment(change: Change, desk: Desk) -> Part:
+async def decide_appointment(place: int, change: Change, desk: Desk) -> Part | None:
     """One of a referral changes with it; any other one takes the places of its slots, so that none is booked twice (I10)."""
     name, before, after = f"Appointment/{change.id}", change.before, change.after
     if before is not None and (task := await desk.holder(booking_key(name))) is not None:
         if not desk.is_pending(task):
             _check_kept(before, after, task)
-        return Part()
-    left, taken = _slots(before), _slots(after)
+        return Part(bodies=await provided(place, change, desk))
     if _is_scheduled_here(name, desk):
-        return Part(frees=(name,) if left else ())
-    if left == taken:
-        return Part()
-    return Part(
-        frees=(name,) if left else (),
-        takes=tuple([hold for slot in taken for hold in await _place(slot, name, after or {}, desk)]),
-        changed=await slots_after(left, taken, desk),
-    )
+        frees = (name,) if slots_of(before) else ()
+        return Part(bodies=await provided(place, change, desk), frees=frees, timers={name: ()})
+    return await decide_booking(place, change, desk)
 
 
 def _check_kept(before: Json, after: Json | None, task: str) -> None:
@@ -76,19 +69,6 @@ def _check_kept(before: Json, after: Json | None, task: str) -> None:
         text="该预约属于转诊，须通过转诊任务改约、登记未到诊或撤回",
         expression=("Appointment.status",),
     )
-
-
-def _slots(appointment: Json | None) -> list[str]:
-    if appointment is None or appointment.get("status") not in _HOLDING:
-        return []
-    return [name for each in appointment.get("slot", ()) if (name := reference_in(each))]
-
-
-async def _place(slot: str, holder: str, appointment: Json, desk: Desk) -> list[Hold]:
-    """Until it is over; a slot that is not here has no places to count."""
-    there = await desk.resource(slot)
-    until = instant_of(appointment.get("end"))
-    return [] if there is None else [Hold(f"slot:{slot}", holder, capacity_of(there), until)]
 
 
 def _is_scheduled_here(name: str, desk: Desk) -> bool:

@@ -59,7 +59,7 @@ async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) ->
     if change.type == "ServiceRequest" and any(map(is_referral_request, versions)):
         return await decide_request(change, desk)
     if change.type == "Appointment":
-        return await decide_appointment(change, desk)
+        return await decide_appointment(place, change, desk)
     return None
 
 

@@ -1,4 +1,4 @@
-"""What opens a basis among the resources of referral: a referral in each of its states, a family doctor's contract (docs/adr/0011)."""
+"""What opens a basis among the resources of referral: a referral in each of its states, a family doctor's contract, a booking (docs/adr/0011)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Any, Final
 from services.fhir.access.grants import Moment, Opening, Opens, Rule, end_of, name_in, organizations, patient_in
 from services.fhir.access.purposes import OVERRIDING
 from services.fhir.tasks.table import workflow_of
+from services.referral.booking.states import HOLDING, is_over, provider_of
 from services.referral.codes import CONTRACT_TYPE, TASK_CODE, codes_in, is_referral
 from services.referral.states import CHOSEN, WAITING, state_of
 
@@ -126,4 +127,20 @@ def contract(resource: Json, moment: Moment) -> Opens:
     return Opens(tuple(Opening(patients[0], each, "contract", moment.at, ends) for each in holders))
 
 
-OPENINGS: Final[Mapping[str, Rule]] = {"Task": task, "Contract": contract}
+def appointment(resource: Json, moment: Moment) -> Opens:
+    """Whose number source is booked sees the Appointment and who comes, and may answer it; of the record nothing."""
+    patients = [p for each in resource.get("participant", ()) if (p := patient_in(each.get("actor")))]
+    providers = organizations(provider_of(resource))
+    is_done = is_over(resource)
+    if not providers or not (is_done or resource.get("status") in HOLDING):
+        return Opens()
+    ends = end_of({"end": resource.get("end")}, moment, is_over=is_done)
+    openings: list[Opening] = []
+    for patient in dict.fromkeys(patients):
+        own = (f"Appointment/{moment.id}",)
+        openings += _limited(patient, providers, "booking", own, moment, ends, may_write=True)
+        openings += _limited(patient, providers, "booked-patient", (f"Patient/{patient}",), moment, ends)
+    return Opens(tuple(openings))
+
+
+OPENINGS: Final[Mapping[str, Rule]] = {"Task": task, "Contract": contract, "Appointment": appointment}

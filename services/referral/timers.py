@@ -8,6 +8,7 @@ import msgspec
 from services.fhir.business import Context, Intent, changed
 from services.fhir.tasks.govern import at_its_time
 from services.fhir.tasks.table import workflow_of
+from services.referral.booking.timers import on_appointment
 from services.referral.clocks import FULL, HALF, clock_of, with_clock
 from services.referral.states import STATES, business_status, state_of
 from services.referral.workflow import ACTS, SAME, actions
@@ -18,6 +19,8 @@ Json = dict[str, Any]
 async def on_timer(holder: str, act: str, context: Context) -> Sequence[Intent]:
     """Nothing where the act is not open any more: somebody was faster."""
     kind, _, task_id = holder.partition("/")
+    if kind == "Appointment":
+        return await on_appointment(task_id, act, context)
     found = await context.read(kind, task_id)
     if found is not None and (workflow := workflow_of(found[0])) is not None:
         return await at_its_time(workflow, *found, act)

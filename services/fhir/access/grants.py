@@ -15,7 +15,7 @@ from services.fhir.access.consent import Denial
 Json = dict[str, Any]
 Basis = Literal[
     "registration", "register", "consent", "episode-of-care", "encounter", "care-team", "contract",
-    "referral", "referral-task", "referral-package", "referral-return", "emergency", "break-glass",
+    "referral", "referral-task", "referral-package", "referral-return", "booking", "booked-patient", "emergency", "break-glass",
 ]  # fmt: skip
 
 

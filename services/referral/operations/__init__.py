@@ -36,6 +36,8 @@ from services.referral.operations import (
     void,
     withdraw,
 )
+from services.referral.operations.appointment_book import BOOK, HOLD
+from services.referral.operations.appointment_find import OPERATION as FIND
 from services.referral.operations.slip import slip
 
 _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
@@ -48,4 +50,7 @@ _ONE_EACH: Final = (
 OPERATIONS: Final = (
     Operation("slip", f"{_OURS}/Task-slip", ("instance",), ("Task",), slip, media=MEDIA),
     *(module.OPERATION for module in _ONE_EACH),
+    FIND,
+    HOLD,
+    BOOK,
 )

@@ -1,0 +1,195 @@
+"""Number sources are found, kept and booked, each place once: https://profiles.ihe.net/ITI/Scheduling/, docs/adr/0052"""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.referral.codes import CONTRACT_TERM, OUTPUT, concept
+from services.referral.states import state_of
+from tests.desks import Desk, again, of, slots
+from tests.house import Fhir
+from tests.matchers import assert_outcome
+from tests.referrals import Scene, given, parameters, reference
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def desk(fhir: Fhir) -> Desk:
+    return await Desk.opened(await Scene.set(fhir))
+
+
+async def test_what_is_free_is_proposed_in_its_order(desk: Desk) -> None:
+    later, sooner = await desk.slot(50), await desk.slot(49)
+    await desk.slot(51, status="busy-unavailable")
+    found = await desk.found(desk.scene.placer)
+    assert slots(found) == [sooner, later]
+    assert {each["status"] for each in found} == {"proposed"}
+    assert desk.doctor in str(found[0]["participant"])
+    assert slots(await desk.found(desk.scene.placer, start=desk.scene.now(hours=49.5))) == [later]
+    assert slots(await desk.found(desk.scene.placer, organization=f"Organization/{desk.scene.organizations[1]}")) == [
+        sooner,
+        later,
+    ]
+    assert await desk.found(desk.scene.placer, organization=f"Organization/{desk.scene.organizations[2]}") == []
+
+
+async def test_what_is_proposed_can_be_booked_as_it_is(desk: Desk) -> None:
+    slot = await desk.slot()
+    (proposed,) = await desk.found(desk.scene.placer, patient_reference=desk.scene.patient)
+    answer = await desk.asked("book", desk.scene.placer, {"name": "appointment-resource", "resource": proposed})
+    assert answer.status_code == 201, answer.text
+    booked = answer.json()
+    assert booked["status"] == "booked"
+    assert booked["participant"][0]["actor"]["reference"] == desk.scene.patient
+    assert answer.headers["location"].endswith(f"/Appointment/{booked['id']}/_history/1")
+    assert await desk.status(slot) == "busy"
+    assert await desk.found(desk.scene.placer) == []
+
+
+async def test_a_place_is_booked_once(desk: Desk) -> None:
+    slot = await desk.slot()
+    await desk.booked(slot)
+    other = await desk.scene.meet()
+    assert_outcome(await desk.asked("book", desk.scene.placer, of(slot), patient=other), 409, "conflict")
+    plain = {
+        "resourceType": "Appointment", "status": "booked", "start": desk.scene.now(hours=48), "end": desk.scene.now(hours=49),
+        "slot": [reference(slot)], "participant": [{"actor": reference(other), "status": "accepted"}],
+    }  # fmt: skip
+    assert_outcome(await desk.scene.placer.post("/Appointment", plain), 409, "conflict")
+
+
+async def test_of_many_who_book_at_once_as_many_get_a_place_as_there_are(desk: Desk) -> None:
+    slot = await desk.slot(places=3)
+    elders = [await desk.scene.meet() for _ in range(8)]
+    answers = await asyncio.gather(*(desk.asked("book", desk.scene.placer, of(slot), patient=e) for e in elders))
+    assert sorted(each.status_code for each in answers) == [201] * 3 + [409] * 5
+    assert await desk.status(slot) == "busy"
+
+
+async def test_a_cancelled_place_is_free_again(desk: Desk) -> None:
+    slot = await desk.slot()
+    booked = await desk.booked(slot)
+    reason = {"status": "cancelled", "cancelationReason": {"text": "患者改期"}}
+    assert (await desk.scene.placer.put(f"/Appointment/{booked['id']}", booked | reason)).status_code == 200
+    assert await desk.status(slot) == "free"
+    assert slots(await desk.found(desk.scene.placer)) == [slot]
+    await desk.booked(slot)
+    assert_outcome(
+        await desk.scene.placer.put(f"/Appointment/{booked['id']}", booked), 422, "business-rule", "Appointment.status"
+    )
+
+
+async def test_who_moves_to_another_slot_gives_up_the_first(desk: Desk) -> None:
+    first, second = await desk.slot(), await desk.slot(50)
+    booked = await desk.booked(first)
+    moved = booked | {"slot": [reference(second)]}
+    assert (await desk.scene.placer.put(f"/Appointment/{booked['id']}", moved)).status_code == 200
+    assert [await desk.status(each) for each in (first, second)] == ["free", "busy"]
+    await desk.scene.placer.delete(f"/Appointment/{booked['id']}")
+    assert await desk.status(second) == "free"
+
+
+async def test_what_is_kept_by_an_agreement_is_for_its_institution_alone(desk: Desk) -> None:
+    home, stranger = desk.scene.organizations[0], desk.scene.other
+    slot = await desk.slot(kept_for=home)
+    assert await desk.found(stranger) == []
+    assert slots(await desk.found(desk.scene.placer)) == [slot]
+    elder = await stranger.created({"resourceType": "Patient"})
+    answer = await desk.asked("book", stranger, of(slot), patient=f"Patient/{elder['id']}")
+    assert_outcome(answer, 409, "conflict", "Appointment.slot")
+    await desk.booked(slot)
+
+
+async def test_no_more_than_the_agreement_keeps_is_booked_of_it(fhir: Fhir) -> None:
+    term = {"type": concept(CONTRACT_TERM, "quota"), "offer": {"answer": [{"valueInteger": 1}]}}
+    desk = await Desk.opened(await Scene.set(fhir, term=[term]))
+    home = desk.scene.organizations[0]
+    await desk.booked(await desk.slot(kept_for=home))
+    second = await desk.slot(50, kept_for=home)
+    assert_outcome(await desk.asked("book", desk.scene.placer, of(second)), 409, "conflict")
+    await desk.booked(await desk.slot(51))
+
+
+async def test_a_slot_that_is_over_or_closed_is_not_booked(desk: Desk) -> None:
+    closed = await desk.slot(status="busy-unavailable")
+    assert_outcome(await desk.asked("book", desk.scene.placer, of(closed)), 409, "conflict", "Appointment.slot")
+    past = await desk.slot(-2)
+    assert_outcome(await desk.asked("book", desk.scene.placer, of(past)), 422, "business-rule", "Appointment.slot")
+
+
+async def test_what_is_asked_wrongly_is_refused(desk: Desk) -> None:
+    client, slot = desk.scene.placer, await desk.slot()
+    assert_outcome(await desk.asked("book", client), 400, "value")
+    nobody = await client.post("/Appointment/$book", parameters(of(slot)))
+    assert_outcome(nobody, 422, "required", "Appointment.participant")
+    assert_outcome(await client.get("/Appointment/$find?start=2026-01-01"), 400, "value")
+    assert_outcome(await client.get("/Appointment/$find?start=2026-02-01&end=2026-01-01"), 400, "value")
+    assert_outcome(await client.get("/Appointment/$find?start=2026&end=2027&colour=red"), 400, "not-supported")
+    booked = await desk.booked(slot)
+    for operation in ("book", "hold"):
+        assert_outcome(await desk.asked(operation, client, again(booked)), 422, "business-rule", "Appointment.status")
+
+
+async def test_the_institution_sees_who_comes_and_nothing_more(desk: Desk) -> None:
+    scene = desk.scene
+    problem = await scene.placer.created({"resourceType": "Condition", "subject": reference(scene.patient)})
+    assert (await scene.fulfiller.get(f"/{scene.patient}")).status_code == 404
+    booked = await desk.booked(await desk.slot())
+    assert (await scene.fulfiller.get(f"/{scene.patient}")).status_code == 200
+    assert (await scene.fulfiller.get(f"/Condition/{problem['id']}")).status_code == 404
+    assert (await scene.other.get(f"/Appointment/{booked['id']}")).status_code == 404
+    arrived = booked | {"status": "arrived"}
+    assert (await scene.fulfiller.put(f"/Appointment/{booked['id']}", arrived)).status_code == 200
+    assert_outcome(
+        await scene.fulfiller.put(f"/{scene.patient}", {"resourceType": "Patient", "id": scene.patient[8:]}),
+        403,
+        "forbidden",
+    )
+
+
+async def test_nobody_says_for_another_whose_number_source_it_is(desk: Desk) -> None:
+    """The institution that sees the patient is the slot's, whatever a client writes."""
+    scene = desk.scene
+    slot = await desk.slot()
+    forged = {"url": "https://yiyang.example/fhir/StructureDefinition/appointment-provider",
+              "valueReference": reference(f"Organization/{scene.organizations[2]}")}  # fmt: skip
+    (proposed, *_) = await desk.found(scene.placer)
+    part = {"name": "appointment-resource", "resource": proposed | {"slot": [reference(slot)], "extension": [forged]}}
+    answer = await desk.asked("book", scene.placer, part)
+    assert scene.organizations[2] not in str(answer.json()["extension"])
+    assert (await scene.other.get(f"/{scene.patient}")).status_code == 404
+
+
+# ---- a place that is kept for a while ------------------------------------------------------------------------------------------------
+
+
+async def test_a_place_is_held_then_booked(desk: Desk) -> None:
+    slot = await desk.slot()
+    held = (await desk.asked("hold", desk.scene.placer, of(slot))).json()
+    assert held["status"] == "pending"
+    assert await desk.found(desk.scene.placer) == []
+    other = await desk.scene.meet()
+    assert_outcome(await desk.asked("book", desk.scene.placer, of(slot), patient=other), 409, "conflict")
+    answer = await desk.asked(
+        "book", desk.scene.placer, again(held), patient=held["participant"][0]["actor"]["reference"]
+    )
+    assert (answer.status_code, answer.json()["status"]) == (200, "booked")
+    assert answer.json()["id"] == held["id"]
+
+
+# ---- a referral takes the place over -------------------------------------------------------------------------------------------------
+
+
+async def test_a_referral_takes_the_place_of_an_appointment_over(desk: Desk) -> None:
+    scene = desk.scene
+    task, slot = await scene.at("accepted"), await desk.slot(20)
+    booked = await desk.booked(slot)
+    added = given(OUTPUT, "appointment", valueReference=reference(f"Appointment/{booked['id']}"))
+    answer = await scene.act(task, "schedule", entries=[], output=[*task["output"], added])
+    assert answer.status_code == 200, answer.text
+    assert state_of(await scene.current(task)) == "scheduled"
+    assert await desk.status(slot) == "busy"
+    other = await scene.meet()
+    assert_outcome(await desk.asked("book", scene.placer, of(slot), patient=other), 409, "conflict")
