@@ -17,7 +17,9 @@ def test_the_story_plays_from_one_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
     steps = STEP.findall(done.stdout)
     assert [int(number) for number, *_ in steps] == list(range(1, len(steps) + 1))
-    assert len(steps) > 50
+    assert len(steps) > 88
+    told = {path.rpartition("/")[2] for _, _, _, path, *_ in steps}
+    assert {"v2", "$ingest", "$summary", "$register"} <= told, "an old system, an offline batch, the summary, an alias"
     assert {mark for _, mark, *_ in steps} == {"✓"}
     assert {status for *_, status, _ in steps} == {"200", "201", "401", "403", "404", "412", "422"}
     assert f"全部 {len(steps)} 步如期" in done.stdout

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from services.kit.settings import ServiceSettings
 from tests.house import BASE, HIS, KEY, Fhir, in_one_process
 from tests.matchers import assert_outcome
-from tests.v2 import GBK, MEDIA, Told, adt, all_told, control, elder, message, pid, posted, pv1, send, told
+from tests.v2 import GBK, MEDIA, Elder, Told, adt, all_told, control, elder, message, pid, posted, pv1, send, told
 
 PULSE = "OBX|1|NM|8867-4^心率^LN||72|次/分|60-100|N|||F"
 
@@ -91,6 +91,24 @@ async def test_a_bad_number_names_the_result(fhir: Fhir) -> None:
     answer = await send(fhir, message("ORU^R01", pid(one), *rows))
     assert_refused(answer, "AE", "OBX[2]-5", "102")
     assert (await fhir.get("/DiagnosticReport?identifier=R4003")).json().get("entry", []) == []
+
+
+@pytest.mark.parametrize("event", ["A01", "R01", "O01"])
+async def test_a_number_of_another_patients_is_never_overwritten(fhir: Fhir, event: str) -> None:
+    one, other = elder(), elder()
+
+    def sent(of: Elder) -> bytes:
+        if event == "A01":
+            return adt("A01", of, pv1("V4090"))
+        if event == "R01":
+            return message("ORU^R01", pid(of), "OBR|1||R4090|24331-1^血脂^LN", PULSE)
+        return message("ORM^O01", pid(of), "ORC|NW|P4090", "OBR|1|P4090||24331-1^血脂^LN")
+
+    for each in (one, other):
+        await send(fhir, adt("A04", each))
+    assert (await send(fhir, sent(one))).code == "AA"
+    answer = await send(fhir, sent(other))
+    assert (answer.code, answer.errors[0][1]) == ("AE", "205"), answer.text
 
 
 # ---- characters --------------------------------------------------------------------------------------------------------------

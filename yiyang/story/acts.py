@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import assessment, cooperation, downward, expiry, packages, registration, slip, terms, upward
+from yiyang.story import assessment, cooperation, downward, expiry, offline, packages, registration, slip, terms, upward
 from yiyang.story.cast import Cast, Order
 from yiyang.story.elder import Elder, made_up_elder
 from yiyang.story.elements import Calendar
@@ -20,11 +20,12 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     elder = made_up_elder()
     patient = await spend_a_month(stage, cast.home, elder, calendar)
     await assessment.assess(stage, cast.home, patient, calendar)
+    await offline.push(stage, cast.home, elder, calendar)
     await registration.register(stage, cast.clinic, elder, patient, calendar)
     await assessment.recognise(stage, cast.clinic, patient, calendar)
     await cooperation.agree(stage, cast, calendar)
     up = await upward.refer(stage, cast, patient, calendar, now)
-    encounter = await upward.admit(stage, cast, patient, up, calendar)
+    encounter = await upward.admit(stage, cast, elder, patient, up, calendar)
     await slip.print_slip(stage, cast.hospital, up)
     down = await downward.refer_back(stage, cast.hospital, patient, encounter, up, now)
     plan = await downward.bring_home(stage, cast.home, patient, down, calendar)

@@ -28,9 +28,12 @@ class Calendar:
         """A dateTime with Beijing's offset."""
         return self.moment(days_ago, hour, minute).isoformat()
 
+    def instant(self, minutes_ago: float) -> datetime:
+        return self._now - timedelta(minutes=minutes_ago)
+
     def ago(self, minutes: float) -> str:
         """An instant shortly before the story is played, or after it; the rules of the server look at its own clock."""
-        return (self._now - timedelta(minutes=minutes)).isoformat(timespec="seconds")
+        return self.instant(minutes).isoformat(timespec="seconds")
 
     def day(self, days_ago: int) -> str:
         return self.moment(days_ago).date().isoformat()

@@ -118,6 +118,13 @@ class Player:
         given: Json = {"resourceType": "Parameters"} | ({"parameter": list(parts)} if parts else {})
         return _body(await self._send("POST", path, says, expect, given))
 
+    async def message(self, content: bytes, says: str) -> bytes:
+        """HL7 v2, as an old system sends it; its acknowledgement."""
+        url = f"{self._stage.base.removesuffix('/fhir')}/v2"
+        headers = {**self._headers, "content-type": "application/hl7-v2"}
+        request = self._http.build_request("POST", url, headers=headers, content=content)
+        return (await self._stage.step(request, f"{self._who}: {says}")).content
+
     async def put(self, resource: Json, says: str, expect: int = 200, version: str | None = None) -> Json:
         """Update in the version that was read, or in the one that is named."""
         path = f"{resource['resourceType']}/{resource['id']}"

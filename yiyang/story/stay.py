@@ -4,29 +4,13 @@ from typing import Final
 
 from yiyang.story import terms
 from yiyang.story.elder import condition, medication
-from yiyang.story.elements import Calendar, Json, coding, concept, create, identifier, quantity, reference, urn
+from yiyang.story.elements import Calendar, Json, coding, concept, create, quantity, reference, urn
 from yiyang.story.institutions import HOME, HOSPITAL
 from yiyang.story.terms import category, local, loinc, meta
 
 COURSE: Final = "利尿、扩血管、控制血压治疗九天，胸闷消失，可平卧，血压 128/76 mmHg"
 RESULTS: Final = "NT-proBNP 由 4200 降至 620 pg/mL；超声心动图：左室射血分数 45%"
 PLAN: Final = "低盐饮食，每日称体重，两周后心内科复诊；康复训练每周三次，血压高于 160/100 或体重两日增 2 kg 时联系医院"
-
-
-def admission(patient: str, order: str, calendar: Calendar) -> Json:
-    number = identifier(terms.INPATIENT_NUMBER, f"DEMO{calendar.day(0).replace('-', '')}")
-    return {
-        "resourceType": "Encounter",
-        "meta": meta("yiyang-encounter", HOSPITAL.id),
-        "identifier": [number | {"assigner": HOSPITAL.reference}],
-        "status": "in-progress",
-        "class": coding(terms.ACT, "IMP", "inpatient encounter"),
-        "subject": reference(patient),
-        "basedOn": [reference(order)],
-        "participant": [{"individual": HOSPITAL.member("physician")}],
-        "period": {"start": calendar.ago(20)},
-        "serviceProvider": HOSPITAL.reference,
-    }
 
 
 def return_home(patient: str, order: str, calendar: Calendar) -> Json:

@@ -4,8 +4,9 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import document, packages, stay, terms
+from yiyang.story import document, old_system, packages, stay, summary, terms
 from yiyang.story.cast import Cast, Order, known_of, order_of
+from yiyang.story.elder import Elder
 from yiyang.story.elements import Calendar, Json, transaction
 from yiyang.story.institutions import CLINIC, HOSPITAL, TCM_HOSPITAL, Institution
 from yiyang.story.referral import Referral, consent, numbered, submission, value
@@ -62,7 +63,7 @@ async def _readdress(stage: Stage, cast: Cast, order: Order, patient: str, calen
     return order_of(again)
 
 
-async def admit(stage: Stage, cast: Cast, patient: str, up: Order, calendar: Calendar) -> str:
+async def admit(stage: Stage, cast: Cast, elder: Elder, patient: str, up: Order, calendar: Calendar) -> str:
     """From the worklist to the ward. The Encounter."""
     stage.chapter("医院签收、询问、同意", "the hospital receives, asks and accepts")
     hospital = cast.hospital
@@ -78,8 +79,10 @@ async def admit(stage: Stage, cast: Cast, patient: str, up: Order, calendar: Cal
     names = [each["part"][0]["valueCoding"]["code"] for each in open_acts["parameter"]]
     stage.check("accept" in names, f"可用操作 · open: {'、'.join(names)}")
     await hospital.invoke(f"{up.task}/$accept", "同意接收，科室、医生、时间窗 · accepted", *receivers(HOSPITAL))
+    await summary.read(stage, hospital, patient)
     await _miss(stage, hospital, up)
-    return await _arrive(hospital, patient, up, calendar)
+    encounter = await old_system.admit(stage, hospital, elder, patient, calendar)
+    return await _arrive(hospital, patient, up, encounter, calendar)
 
 
 async def _miss(stage: Stage, hospital: Player, up: Order) -> None:
@@ -100,17 +103,11 @@ async def _schedule(hospital: Player, up: Order, start: str, end: str, bed: Json
     await hospital.invoke(f"{up.task}/$schedule", says, *times, bed)
 
 
-async def _arrive(hospital: Player, patient: str, up: Order, calendar: Calendar) -> str:
-    admission = {"name": "encounter", "resource": stay.admission(patient, up.request, calendar)}
-    arrived = await hospital.invoke(
+async def _arrive(hospital: Player, patient: str, up: Order, encounter: str, calendar: Calendar) -> str:
+    await hospital.invoke(
         f"{up.task}/$arrive", "到诊，核验身份，入院 · arrived, identity verified, admitted",
-        admission, value("identity-verified", valueBoolean=True),
+        value("encounter", valueReference={"reference": encounter}), value("identity-verified", valueBoolean=True),
     )  # fmt: skip
-    encounter: str = next(
-        each["valueReference"]["reference"]
-        for each in arrived["output"]
-        if each["type"]["coding"][0]["code"] == "encounter"
-    )
     await hospital.invoke(f"{up.task}/$treat", "开始诊疗 · treatment begins")
     treatment = transaction(*stay.treatment(patient, encounter, calendar))
     await hospital.transact(treatment, "诊断、检验、用药、建议 · diagnosis, laboratory, medication, proposal")

@@ -25,7 +25,7 @@ async def _order(group: list[Segment], patient: str, work: Work) -> None:
     elements = dict(filled.elements)
     number = elements.pop("identifier")
     name = work.own_id("ServiceRequest", number)
-    before = await work.there("ServiceRequest", name)
+    before = await work.there("ServiceRequest", name, patient, filled.places["identifier"])
     if before is None and elements["status"] in _ENDS:
         raise NotTakenError("AE", _unknown(filled.places["identifier"]))
     order: Json = (before or {"intent": "order", "authoredOn": None}) | {

@@ -32,7 +32,9 @@ async def referred(work: Work) -> None:
     receiver = _receiver(work)
     number = elements.pop("identifier", None) or work.message.control_id
     request = _request(number, elements, patient, receiver, work)
-    before = await work.there("ServiceRequest", request["id"])
+    before = await work.there(
+        "ServiceRequest", request["id"], patient, filled.places.get("identifier", Place("MSH", field=10))
+    )
     if before is None or before.get("status") == "draft":
         work.put(request, filled.places)
         if receiver and before is None:

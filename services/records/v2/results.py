@@ -33,7 +33,7 @@ async def _report(group: list[Segment], patient: str, work: Work) -> None:
     elements = dict(filled.elements)
     number = elements.pop("identifier")
     name = work.own_id("DiagnosticReport", number)
-    before = await work.there("DiagnosticReport", name)
+    before = await work.there("DiagnosticReport", name, patient, filled.places["identifier"])
     results = _results(group, number, patient, work)
     known = [each["reference"] for each in (before or {}).get("result", ())]
     report: Json = (before or {}) | {

@@ -33,9 +33,10 @@ async def visited(work: Work) -> None:
         return
     said = _said(elements, patient, work)
     body = _moved(known or {"identifier": identifiers}, said, occurred, work)
-    if known is None:
+    if known is None:  # of another person it is not overwritten
         body["id"] = work.own_id("Encounter", *(str(i["value"]) for i in identifiers[:1]))
-    if body != known:
+        work.put(body, filled.places, ifNoneMatch="*")
+    elif body != known:
         work.put(body, filled.places)
 
 

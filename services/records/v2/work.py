@@ -13,7 +13,7 @@ from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.records.v2.datatypes import Here
-from services.records.v2.faults import Fault, Place
+from services.records.v2.faults import DUPLICATE_KEY, Fault, NotTakenError, Place
 from services.records.v2.fill import Filled, Near, fill
 from services.records.v2.mapping import Event
 from services.records.v2.message import Message, Segment
@@ -61,9 +61,15 @@ class Work:
         page = await self.service.stores.reading(lambda store: store.search(asked))
         return [(_body(each), each.version) for each in page.matches]
 
-    async def there(self, resource_type: str, resource_id: str) -> Json | None:
+    async def there(self, resource_type: str, resource_id: str, patient: str, place: Place) -> Json | None:
+        """What the sender has numbered before; NotTakenError where that was about somebody else."""
         stored = await self.service.stores.read(resource_type, resource_id)
-        return None if stored is None or stored.is_deleted else _body(stored)
+        if stored is None or stored.is_deleted:
+            return None
+        found = _body(stored)
+        if found.get("subject") != {"reference": patient}:
+            raise NotTakenError("AE", _anothers(place))
+        return found
 
     # ---- what is to be written --------------------------------------------------------------------------------------
 
@@ -99,3 +105,9 @@ class Work:
 def _body(stored: Stored) -> Json:
     found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
     return found
+
+
+def _anothers(place: Place) -> Fault:
+    return Fault(
+        place, DUPLICATE_KEY, f"{place}: this number was used for another patient", f"{place}：该编号已用于另一患者"
+    )
