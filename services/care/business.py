@@ -9,6 +9,7 @@ from services.care.alerts.course import is_alert
 from services.care.assessments.business import signed_in_turn
 from services.care.assessments.grading import Instruments
 from services.care.plans import business as plans
+from services.care.quality import outbreaks
 from services.care.quality.events import check_events
 from services.care.quality.surveys import check_survey
 from services.fhir.business import (
@@ -38,6 +39,8 @@ def governing(
                     await check_events(change, instruments, context)
                 elif change.type == "CarePlan":
                     decisions.append(await plans.decide(change, _beside(place, changes, others), context))
+                elif change.type == "DetectedIssue" and any(map(outbreaks.is_outbreak, (change.before, change.after))):
+                    decisions.append(await outbreaks.decide(change, context))
                 elif change.type == "DetectedIssue" and (is_alert(change.before) or is_alert(change.after)):
                     decisions.append(await alerting.decide(place, change, context))
             except FhirError as error:
@@ -80,16 +83,24 @@ def at_their_time(alerting: Alerting) -> OnTimer:
         kind, *names = act.split(" ")
         if kind == "review":
             return await plans.overdue(holder, context)
-        if kind == "escalate":
-            return await escalated(holder, context)
-        looking = Looking(alerting.rules, holder, context)
-        match kind:
-            case "look":
-                return await looking.look()
-            case "watch":
-                return await looking.watch()
-            case "event":
-                return await looking.event(names[0], names[1] if len(names) > 1 else "")
-        return ()
+        if kind == outbreaks.ACT:
+            return await outbreaks.look(holder, names[0], context)
+        return await _of_alerts(alerting, holder, kind, names, context)
 
     return on_timer
+
+
+async def _of_alerts(
+    alerting: Alerting, holder: str, kind: str, names: Sequence[str], context: Context
+) -> Sequence[Intent | Timer]:
+    if kind == "escalate":
+        return await escalated(holder, context)
+    looking = Looking(alerting.rules, holder, context)
+    match kind:
+        case "look":
+            return await looking.look()
+        case "watch":
+            return await looking.watch()
+        case "event":
+            return await looking.event(names[0], names[1] if len(names) > 1 else "")
+    return ()

@@ -13,6 +13,7 @@ from services.care.alerts.codes import ALERT_RULE, SID, code_in
 from services.care.monitoring.evaluate import after_quiet, in_unit, measures_of, unusable_for
 from services.care.monitoring.readings import LOINC, readings_in
 from services.care.monitoring.rule import Event, Missing, Reading, Rule, Threshold, Trend
+from services.care.quality.outbreaks import signs_in
 from services.fhir.business import Context, Heard, Hears, Wake
 from services.fhir.subscriptions.topics import Topic, Trigger
 
@@ -26,6 +27,7 @@ HEARD: Final = Topic(
     "读数与报警。Readings and calls for help.",
     (
         Trigger("Observation"),
+        Trigger("Condition"),
         Trigger("Communication", f"category={','.join(f'{ALERT_RULE}|{each}' for each in CALLS)}"),
     ),
 )
@@ -49,6 +51,7 @@ def hearing(rules: Mapping[str, Rule]) -> Hears:
         wakes = [wake for each in observations for wake in _looks(each, rules, by_code, open_, context)]
         wakes += [wake for each in observations for wake in _faults(each, rules, by_code, devices, context)]
         wakes += [wake for each in heard for wake in _calls(each)]
+        wakes += signs_in(heard)
         return [*wakes, *_watches(observations, by_code, watched, context)]
 
     return hears

@@ -15,7 +15,7 @@ class Intent(msgspec.Struct, frozen=True):
 
     `patch` is the content type of a PATCH's body. A conditional update's body may name no id, and one that matched nothing
     must be new under the id that it names. What comes `by_platform` is the platform's own part of a commit: it may write what the
-    caller may not, and nobody decides on it again.
+    caller may not, and nobody decides on it again. `author` is the organization for which the platform writes a first version: who sees it.
     """
 
     method: Method
@@ -28,11 +28,12 @@ class Intent(msgspec.Struct, frozen=True):
     names_no_id: bool = False
     is_new: bool = False
     by_platform: bool = False
+    author: str = ""
 
 
-def created(resource: Json) -> Intent:
+def created(resource: Json, author: str = "") -> Intent:
     """A new resource, under the `id` in it where there is one: a decision may need to name what it makes."""
-    return Intent("POST", resource["resourceType"], resource.get("id", ""), _encode(resource))
+    return Intent("POST", resource["resourceType"], resource.get("id", ""), _encode(resource), author=author)
 
 
 def changed(resource: Json, version: int) -> Intent:

@@ -88,7 +88,7 @@ def _version(drafted: Draft, resource: Json, service: Service) -> Write:
         created=current is None or current.is_deleted,
         client_assigned=intent.method == "PUT" and current is None and shard != shard_of(resource_id),
         moved_from=current.shard if current and current.shard != shard else None,
-        author=seen.author,
+        author=intent.author or seen.author if current is None else seen.author,
         patients=seen.patients,
         labels=seen.labels,
         refers=seen.refers,
