@@ -1,4 +1,4 @@
-"""What records decides before it is written: identifiers checked, temporary numbers given (docs/adr/0032), documents held against their content."""
+"""What records decides before it is written: identifiers, temporary numbers (docs/adr/0032), documents, consortia."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from services.fhir.business import Change, Context, Decision, RefusedChange
 from services.fhir.naming import TEMPORARY, canonical
 from services.fhir.outcomes import FhirError
+from services.records.consortia import check_writer
 from services.records.documents import held_against_content
 from services.records.identifiers import examine
 
@@ -16,6 +17,8 @@ async def business(changes: Sequence[Change], others: Mapping[str, Json], contex
     bodies = {}
     rests_on: list[tuple[str, str, int]] = []
     for n, change in enumerate(changes):
+        if change.type == "OrganizationAffiliation":
+            check_writer(change, context.caller)
         if change.after is None:
             continue
         if change.type == "DocumentReference":

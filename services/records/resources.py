@@ -87,7 +87,7 @@ SERVED: Final = (
     ServedType("OperationDefinition"),
     ServedType("OperationOutcome"),
     ServedType("Organization", governed=True),
-    ServedType("OrganizationAffiliation"),
+    ServedType("OrganizationAffiliation", governed=True),
     ServedType("Patient", governed=True),
     ServedType("PaymentNotice"),
     ServedType("PaymentReconciliation"),

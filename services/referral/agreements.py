@@ -58,9 +58,7 @@ def relation(found: Iterable[Agreement], direction: str) -> Agreement | None:
 
 def agreement_of(contract: Json, parties: tuple[str, str], at: datetime) -> Agreement | None:
     """An executed cooperation contract of these two, signed by both, that applies now."""
-    named = {id_in(each, "Organization") for each in contract.get("subject", ())}
-    signed = {id_in(each.get("party"), "Organization") for each in contract.get("signer", ())}
-    is_ours = COOPERATION in codes_in(contract.get("type"), CONTRACT_TYPE) and {*parties} <= named & signed
+    is_ours = COOPERATION in codes_in(contract.get("type"), CONTRACT_TYPE) and {*parties} <= parties_of(contract)
     if contract.get("status") != "executed" or not is_ours or not _applies(contract.get("applies"), at):
         return None
     terms = contract.get("term", [])
@@ -73,12 +71,23 @@ def agreement_of(contract: Json, parties: tuple[str, str], at: datetime) -> Agre
     )
 
 
+def parties_of(contract: Json) -> frozenset[str]:
+    """The institutions that it names and that have signed it."""
+    named = {id_in(each, "Organization") for each in contract.get("subject", ())}
+    signed = {id_in(each.get("party"), "Organization") for each in contract.get("signer", ())}
+    return frozenset(each for each in named & signed if each)
+
+
 def affiliation_of(affiliation: Json, parties: tuple[str, str], at: datetime) -> Agreement | None:
-    """An active affiliation in which both are: as its head and its member."""
-    named = {id_in(affiliation.get(name), "Organization") for name in ("organization", "participatingOrganization")}
-    if not {*parties} <= named or not is_consortium(affiliation, at):
+    """An active affiliation of the placer and the fulfiller: up goes from the member to its head, down from the head to its member."""
+    head, member = (
+        id_in(affiliation.get(name), "Organization") for name in ("organization", "participatingOrganization")
+    )
+    if not {*parties} <= {head, member} or not is_consortium(affiliation, at):
         return None
-    return _of(affiliation, f"OrganizationAffiliation/{affiliation.get('id')}")
+    found = _of(affiliation, f"OrganizationAffiliation/{affiliation.get('id')}")
+    ways = {"down", "lateral"} if parties[0] == head else {"up", "lateral"}
+    return msgspec.structs.replace(found, directions=found.directions & ways)
 
 
 def consortium_of(first: Iterable[Json], second: Iterable[Json], at: datetime) -> Agreement | None:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from services.fhir.deployable import Around, create_service
 from services.kit.settings import ServiceSettings
-from services.referral.business import business_of, guarded
+from services.referral.business import business_of, guarded, overtaken
 from services.referral.operations import OPERATIONS
 from services.referral.reserved import RESERVED
 from services.referral.resources import SERVED
@@ -23,6 +23,7 @@ def create_app(settings: ServiceSettings, **around: Unpack[Around]) -> FastAPI:
         operations=OPERATIONS,
         business=business_of(settings),
         guarded=guarded,
+        differs={"Task": overtaken},
         reserved=RESERVED,
         timers=on_timer,
         **around,

@@ -1,4 +1,4 @@
-"""What the referral service decides on every version of a governed Task, ServiceRequest or Appointment, whatever way it came (services/fhir/business.py).
+"""What the referral service decides on every version of what it governs, whatever way it came (services/fhir/business.py).
 
 Both doors of the workflow lead here: PUT and PATCH with If-Match, and the operations. docs/referral-workflow.md
 """
@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.fhir.business import Business, Change, Context, Decision
+from services.fhir.outcomes import Issue
 from services.fhir.tasks.govern import govern
 from services.fhir.tasks.table import Workflow, workflow_of
 from services.kit.settings import ServiceSettings
@@ -16,9 +17,11 @@ from services.referral.aborts import decide_abort
 from services.referral.appointments import decide_appointment
 from services.referral.calendar import Calendar, calendar_of
 from services.referral.codes import is_abort, is_referral, is_referral_request
+from services.referral.contracts import check_contract
 from services.referral.decided import Part, joined
 from services.referral.desk import Desk
 from services.referral.requests import decide_request
+from services.referral.states import STATES, state_of
 from services.referral.transitions import decide_task
 
 Json = dict[str, Any]
@@ -37,6 +40,17 @@ def guarded(resource_type: str, there: Json) -> bool:
     if resource_type == "Task":
         return is_referral(there) or is_abort(there) or workflow_of(there) is not None
     return resource_type == "ServiceRequest" and is_referral_request(there)
+
+
+def overtaken(_base: Json | None, current: Json, _sent: Json | None) -> tuple[Issue, ...]:
+    """Who comes second is told what the first has done."""
+    state = STATES.get(state_of(current)) if is_referral(current) else None
+    if state is None:
+        return ()
+    version = current.get("meta", {}).get("versionId")
+    said = f"Another act came first: the referral is {state.code} now, in version {version}"
+    text = f"他人已先处理，当前状态：{state.zh} · now {state.code}, version {version}"
+    return (Issue("information", "informational", said, text, ("Task.businessStatus",)),)
 
 
 async def decide(
@@ -58,6 +72,8 @@ async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) ->
         return await _by_its_table(tabled, place, change, desk)
     if change.type == "ServiceRequest" and any(map(is_referral_request, versions)):
         return await decide_request(change, desk)
+    if change.type == "Contract":
+        check_contract(change, desk.context.caller)
     if change.type == "Appointment":
         return await decide_appointment(place, change, desk)
     return None

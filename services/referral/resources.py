@@ -13,6 +13,6 @@ SERVED: Final = (
     ServedType("Slot"),
     ServedType("Communication"),
     ServedType("CommunicationRequest"),
-    ServedType("Contract"),
+    ServedType("Contract", governed=True),
     ServedType("MessageHeader"),
 )

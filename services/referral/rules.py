@@ -9,11 +9,18 @@ from services.fhir.access.purposes import OVERRIDING
 from services.fhir.tasks.table import workflow_of
 from services.referral.booking.states import HOLDING, is_over, provider_of
 from services.referral.codes import CONTRACT_TYPE, TASK_CODE, codes_in, is_referral
-from services.referral.states import CHOSEN, WAITING, state_of
+from services.referral.states import CHOSEN, PRESENT, WAITING, state_of
 
 Json = dict[str, Any]
 
 EMERGENCY: Final = timedelta(hours=4)
+AGREED: Final = (
+    "AllergyIntolerance", "Appointment", "CarePlan", "Condition", "DeviceUseStatement", "DiagnosticReport", "Flag", "Immunization",
+    "MedicationRequest", "MedicationStatement", "NutritionOrder", "Observation", "Patient", "Procedure", "QuestionnaireResponse",
+    "RiskAssessment",
+)  # fmt: skip
+"""The agreed compartment: the classes of a patient's summary, by which an institution prepares for who is on the way."""
+_AWAITED: Final = CHOSEN - PRESENT
 _CALLED: Final = frozenset({"requested", "received", "accepted", "ready", "in-progress", "on-hold"})
 _DONE: Final = frozenset({"feedback-sent", "closed", "terminated"})
 _UNDONE: Final = frozenset({"rejected", "withdrawn", "expired", "not-selected"})
@@ -22,7 +29,7 @@ _CONTRACT_OVER: Final = frozenset({"terminated", "cancelled", "revoked", "renewe
 
 
 def task(resource: Json, moment: Moment) -> Opens:
-    """The package before acceptance, the record from acceptance, nothing a while after the end: docs/glossary.md
+    """The package before acceptance, what prepares an arrival with it from acceptance, the record from arrival, nothing a while after the end.
 
     An urgent call for help 紧急呼叫 opens the record for four hours to whom it is sent, under an emergency's purpose.
     """
@@ -53,14 +60,15 @@ def _to_fulfiller(resource: Json, patient: str, moment: Moment) -> Iterator[Open
         yield from _limited(patient, owners, "referral-task", (f"Task/{moment.id}",), moment, None, may_write=True)
     elif state in _DONE | _UNDONE:
         yield from _limited(patient, owners, "referral-task", (f"Task/{moment.id}",), moment, after, may_write=True)
-    if state in WAITING:
+    if state in WAITING | _AWAITED:
         yield from _limited(patient, owners, "referral-package", _package(resource, patient), moment, None)
-        if resource.get("priority") == "stat":
-            yield from _emergency(patient, owners, moment)
-    elif state in CHOSEN | _DONE:
+    if state in WAITING and resource.get("priority") == "stat":
+        yield from _emergency(patient, owners, moment)
+    if state in CHOSEN | _DONE:
         ends = after if state in _DONE else None
+        types = AGREED if state in _AWAITED else None
         for owner in owners:
-            yield Opening(patient, owner, "referral", moment.at, ends, is_answered=True)
+            yield Opening(patient, owner, "referral", moment.at, ends, types, is_answered=True)
 
 
 def _to_placer(resource: Json, patient: str, moment: Moment) -> Iterator[Opening]:
@@ -108,6 +116,7 @@ def _emergency(patient: str, owners: Iterable[str], moment: Moment) -> Iterator[
             moment.at,
             moment.at + EMERGENCY,
             purposes=tuple(sorted(OVERRIDING)),
+            may_write=False,
             founds=False,
             overrides=True,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from services.fhir.access.consent import CATEGORIES
 from services.fhir.subscriptions.notifier import Notifier
 from services.referral.codes import TASK_CODE, concept
+from services.referral.rules import AGREED
 from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response
 from tests.leak.limits import LIMITS
@@ -213,13 +214,13 @@ class World:
             wanted.append(Grant(patient, owner, task.name, resources=own, founds=False))
             wanted.append(Grant(patient, placer, task.name, resources=own, founds=False))
             wanted.append(Grant(patient, placer, task.name, resources=names, may_write=False, founds=False))
-        if status in PACKAGE:
+        if status in (*PACKAGE, "accepted"):
             wanted.append(Grant(patient, owner, task.name, resources=names, may_write=False, founds=False))
         if before is not None:
             held = [(g.organization, g.resources, g.may_write) for g in before]
             wanted = [g for g in wanted if (g.organization, g.resources, g.may_write) in held]
         if status in RECORD and (before is None or any(g.organization == owner for g in before)):
-            wanted.append(Grant(patient, owner, task.name))
+            wanted.append(Grant(patient, owner, task.name, frozenset(AGREED) if status == "accepted" else None))
         self.model.grants += wanted
 
     async def agree(self) -> None:

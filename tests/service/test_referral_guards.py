@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.referral.codes import CONTRACT_TERM, DIRECTION, INPUT, SERVICE_CATEGORY, concept
+from services.referral.codes import AFFILIATION_TYPE, CONTRACT_TERM, DIRECTION, INPUT, SERVICE_CATEGORY, concept
 from services.referral.states import state_of
 from tests.builders import encounter
 from tests.house import Fhir
@@ -204,3 +204,33 @@ async def test_other_tasks_and_requests_are_free(scene: Scene) -> None:
         "subject": reference(scene.patient),
     }
     await scene.placer.created(order | {"category": [concept(SERVICE_CATEGORY, "consult")]})
+
+
+async def test_an_agreement_is_written_by_a_party_to_it_alone(scene: Scene) -> None:
+    """Else anybody could let two institutions refer to each other."""
+    one, two, other = scene.organizations
+    forged = scene.contract(one, two)
+    assert_outcome(await scene.other.post("/Contract", forged), 403, "forbidden", "Contract.signer")
+    mine = await scene.fulfiller.created(forged)
+    taken_over = mine | {"term": []}
+    del taken_over["term"]
+    answer = await scene.other.put(f"/Contract/{mine['id']}", taken_over | {"status": "revoked"})
+    assert answer.status_code in (403, 404), answer.text
+    ended = await scene.placer.put(f"/Contract/{mine['id']}", mine | {"status": "terminated"}, if_match='W/"1"')
+    assert ended.status_code in (200, 404), ended.text
+    assert (await scene.other.post("/Contract", scene.contract(one, other))).status_code == 201
+
+
+async def test_a_consortium_is_told_by_its_head_or_its_member_alone(scene: Scene) -> None:
+    head, member, _ = scene.organizations
+    said = {
+        "resourceType": "OrganizationAffiliation", "active": True, "code": [concept(AFFILIATION_TYPE, "consortium")],
+        "organization": reference(f"Organization/{head}"), "participatingOrganization": reference(f"Organization/{member}"),
+    }  # fmt: skip
+    element = "OrganizationAffiliation.organization"
+    assert_outcome(await scene.other.post("/OrganizationAffiliation", said), 403, "forbidden", element)
+    made = await scene.fulfiller.created(said)
+    path = f"/OrganizationAffiliation/{made['id']}"
+    assert_outcome(await scene.other.put(path, made | {"active": False}), 403, "forbidden", element)
+    assert_outcome(await scene.other.delete(path), 403, "forbidden", element)
+    assert (await scene.placer.put(path, made | {"active": False})).status_code == 200

@@ -9,7 +9,7 @@ from services.referral.states import state_of
 from tests.builders import composition, encounter, observation
 from tests.house import Fhir, Response
 from tests.matchers import assert_outcome
-from tests.referrals import Scene, now, parameters, reference
+from tests.referrals import Scene, moved, now, parameters, reference
 
 Json = dict[str, Any]
 
@@ -164,6 +164,12 @@ async def test_the_acts_open_to_a_caller_are_listed_for_one_task_and_for_a_page(
 async def test_who_comes_second_is_told_what_the_first_has_done(scene: Scene) -> None:
     task = await refer(scene)
     await operate(scene, task, "receive")
-    answer = await scene.fulfiller.post(f"/Task/{task['id']}/$accept", parameters(*accepted(scene)), if_match='W/"1"')
-    outcome = assert_outcome(answer, 412, "conflict", "Task.businessStatus")
-    assert "已签收" in outcome["issue"][0]["details"]["text"]
+    path, late = f"/Task/{task['id']}", 'W/"1"'
+    by_act = await scene.fulfiller.post(f"{path}/$accept", parameters(*accepted(scene)), if_match=late)
+    by_put = await scene.fulfiller.put(path, moved(task, "receive"), if_match=late)
+    for answer in (by_act, by_put):
+        issues = assert_outcome(answer, 412, "conflict")["issue"]
+        (told,) = [each for each in issues if each.get("expression") == ["Task.businessStatus"]]
+        assert "已签收" in told["details"]["text"]
+        assert "received now, in version 2" in told["diagnostics"]
+    assert by_put.headers["etag"] == 'W/"2"'

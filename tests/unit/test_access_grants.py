@@ -10,8 +10,8 @@ from services.care.rules import care_team, episode_of_care
 from services.fhir.access.grants import Moment, Opening, settled
 from services.records.rules import encounter, organization_affiliation
 from services.referral.codes import TASK_CODE, concept
-from services.referral.rules import contract, task
-from services.referral.states import CHOSEN, STATES, business_status
+from services.referral.rules import AGREED, contract, task
+from services.referral.states import CHOSEN, PRESENT, STATES, business_status
 
 Json = dict[str, Any]
 
@@ -49,10 +49,17 @@ def test_the_fulfiller_reads_the_package_only_before_acceptance(state: str) -> N
     assert not found["referral-package"].founds
 
 
-@pytest.mark.parametrize("state", sorted(CHOSEN))
-def test_the_fulfiller_reads_the_record_from_acceptance(state: str) -> None:
+@pytest.mark.parametrize("state", sorted(CHOSEN - PRESENT))
+def test_the_fulfiller_reads_the_agreed_compartment_from_acceptance(state: str) -> None:
+    found = of(referral(state), "hospital")
+    assert (found["referral"].types, found["referral"].resources, found["referral"].ends) == (AGREED, None, None)
+    assert found["referral-package"].resources == ("Patient/p", "ServiceRequest/s", "Bundle/b")
+
+
+@pytest.mark.parametrize("state", sorted(PRESENT))
+def test_the_fulfiller_reads_the_record_from_arrival(state: str) -> None:
     found = of(referral(state), "hospital")["referral"]
-    assert (found.resources, found.ends, found.founds) == (None, None, True)
+    assert (found.types, found.resources, found.ends, found.founds) == (None, None, None, True)
 
 
 def test_nothing_is_read_a_while_after_the_end() -> None:
@@ -72,8 +79,8 @@ def test_the_answer_comes_back_to_the_placer() -> None:
 
 def test_a_stat_referral_opens_the_record_for_four_hours_under_an_emergency() -> None:
     found = of(referral("submitted", priority="stat"), "hospital")["emergency"]
-    assert (found.ends, found.purposes, found.overrides, found.founds) == (
-        NOW + timedelta(hours=4), ("BTG", "ETREAT"), True, False,
+    assert (found.ends, found.purposes, found.overrides, found.founds, found.may_write) == (
+        NOW + timedelta(hours=4), ("BTG", "ETREAT"), True, False, False,
     )  # fmt: skip
 
 

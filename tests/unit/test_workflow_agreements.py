@@ -95,6 +95,10 @@ def test_a_consortium_is_one_relation_between_its_head_and_a_member_and_between_
     direct = affiliation_of(affiliation("hospital", "home"), PARTIES, NOW)
     assert direct is not None
     assert direct.lead == "hospital"
+    assert direct.directions == {"up", "lateral"}
+    back = affiliation_of(affiliation("hospital", "home"), (PARTIES[1], PARTIES[0]), NOW)
+    assert back is not None
+    assert back.directions == {"down", "lateral"}
     members = ([affiliation("head", "home")], [affiliation("head", "hospital")])
     assert consortium_of(*members, NOW) is not None
     assert consortium_of([affiliation("head", "home")], [affiliation("other", "hospital")], NOW) is None

@@ -15,7 +15,7 @@ from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import Intent
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
-from services.fhir.outcomes import FhirError, forbidden, precondition_failed
+from services.fhir.outcomes import FhirError, forbidden
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import CREATE, permissions
 from services.fhir.service import Service
@@ -151,8 +151,6 @@ async def write_task(act: str, stored: Stored, body: Json, making: Making, known
     try:
         return await write_all(intents, service, finish, known)
     except FhirError as error:
-        if error.status == 412:  # noqa: PLR2004
-            raise await _overtaken(stored.id, service) from error
         raise named_by_type(error, intents) from error
 
 
@@ -165,18 +163,6 @@ def named_by_type(error: FhirError, intents: Mapping[int, Intent]) -> FhirError:
 
     issues = (msgspec.structs.replace(i, expression=tuple(map(named, i.expression))) for i in error.issues)
     return FhirError(error.status, tuple(issues), error.headers)
-
-
-async def _overtaken(task_id: str, service: Service) -> FhirError:
-    """Who comes second is told what the first has done."""
-    stored, task = await current(task_id, service)
-    state = state_of(task)
-    return precondition_failed(
-        f"Another act came first: the referral is {state} now, in version {stored.version}",
-        text=f"他人已先处理，当前状态：{STATES[state].zh} · now {state}",
-        headers={"ETag": f'W/"{stored.version}"'},
-        expression=("Task.businessStatus",),
-    )
 
 
 def _with_part(task: Json, part: Part, inputs: Inputs, making: Making) -> Json:
