@@ -1,5 +1,6 @@
 """Resources against the platform's own profiles: http://hl7.org/fhir/R4/profiling.html"""
 
+import itertools
 import json
 from collections.abc import Iterator
 from copy import deepcopy
@@ -7,10 +8,14 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.care.plans.applying import For, applied
+from services.care.plans.findings import Chosen
+from services.care.plans.load import load_plans
 from services.fhir.outcomes import FhirError, Issue
 from services.fhir.validation import parse, validate
 from services.fhir.validation.profiles import known_profile, profile_check
@@ -21,11 +26,12 @@ from services.fhir.validation.profiles.tree import tree
 from tests import builders
 from tests.care_records import care_examples
 from tests.unit.test_validation import BREAKS, at, paths
-from yiyang.story import elder, home_care, institutions, month, packages, referral, terms, visit
+from yiyang.story import elder, institutions, month, packages, referral, terms, visit
 from yiyang.story.elements import Calendar
 
 Json = dict[str, Any]
 
+encode = msgspec.json.Encoder(decimal_format="number").encode
 CANONICAL = "https://yiyang.example/fhir"
 ID_CARD = "urn:oid:2.16.156.10011.1.3"
 NOW = datetime(2024, 5, 1, 4, tzinfo=UTC)
@@ -89,13 +95,21 @@ def asked() -> referral.Referral:
     )
 
 
+def planned() -> Iterator[Json]:
+    """A plan of the whole library, and what it names."""
+    plans = [Chosen(plan, ()) for plan in load_plans().values()]
+    who = For("Patient/p", f"Organization/{institutions.HOME.id}", NOW.date(), request="ServiceRequest/s")
+    made = applied(plans, who, (f"part-{n}" for n in itertools.count()))
+    yield from json.loads(encode(made.resources))
+
+
 def told() -> Iterator[Json]:
-    """What the story sends."""
+    """What the story sends, or the server makes for it."""
     calendar, when = Calendar(NOW), "2024-05-01T10:00:00+08:00"
     yield from map(institutions.directory_of, institutions.INSTITUTIONS)
     yield month.month(elder.made_up_elder(), calendar)
     yield visit.visit("Patient/p", calendar)
-    yield builders.transaction(*home_care.care_plan("Patient/p", "ServiceRequest/s", "Condition/c", calendar))
+    yield builders.transaction(*map(builders.create, planned()))
     known = [elder.patient(elder.made_up_elder()) | {"id": "p"}]
     package, package_back = (
         make("https://a.example/fhir", "Patient/p", "Condition/c", known, when)

@@ -3,7 +3,20 @@
 from datetime import datetime
 from typing import Final
 
-from yiyang.story import assessment, cooperation, downward, expiry, offline, packages, registration, slip, terms, upward
+from yiyang.story import (
+    assessment,
+    cooperation,
+    downward,
+    expiry,
+    offline,
+    packages,
+    plans,
+    registration,
+    slip,
+    terms,
+    upward,
+    warning,
+)
 from yiyang.story.cast import Cast, Order
 from yiyang.story.elder import Elder, made_up_elder
 from yiyang.story.elements import Calendar
@@ -23,12 +36,15 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     await offline.push(stage, cast.home, elder, calendar)
     await registration.register(stage, cast.clinic, elder, patient, calendar)
     await assessment.recognise(stage, cast.clinic, patient, calendar)
+    own = await plans.propose(stage, cast.home, patient)
     await cooperation.agree(stage, cast, calendar)
+    alert = await warning.warn(stage, cast.home, patient)
     up = await upward.refer(stage, cast, patient, calendar, now)
+    await warning.settle(stage, cast.home, alert)
     encounter = await upward.admit(stage, cast, elder, patient, up, calendar)
     await slip.print_slip(stage, cast.hospital, up)
     down = await downward.refer_back(stage, cast.hospital, patient, encounter, up, now)
-    plan = await downward.bring_home(stage, cast.home, patient, down, calendar)
+    plan = await downward.bring_home(stage, cast.home, patient, own, down, calendar)
     await downward.close(stage, cast, up, down)
     await slip.print_copy(stage, cast.home, down)
     await expiry.expire(stage, cast, patient, up, calendar, now)

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.referral.package import medication_lines
-from yiyang.story import document, packages, stay, terms
+from yiyang.story import document, packages, plans, stay, terms
 from yiyang.story.cast import Cast, Order, known_of, order_of
 from yiyang.story.elements import Calendar, Json, transaction, update
-from yiyang.story.home_care import care_plan, reconciled
 from yiyang.story.institutions import HOME, HOSPITAL
+from yiyang.story.month import ability
 from yiyang.story.referral import Referral, consent, numbered, submission, value
-from yiyang.story.stage import Player, Stage, first
+from yiyang.story.stage import Player, Stage
 from yiyang.story.upward import receivers
 
 
@@ -50,28 +50,24 @@ async def refer_back(stage: Stage, hospital: Player, patient: str, encounter: st
     return down
 
 
-async def bring_home(stage: Stage, home: Player, patient: str, down: Order, calendar: Calendar) -> str:
-    """The home takes her back and plans her care. The CarePlan."""
-    stage.chapter("养老院接回老人，执行照护计划", "the home takes her back with an active care plan")
+async def bring_home(stage: Stage, home: Player, patient: str, own: str, down: Order, calendar: Calendar) -> str:
+    """The home takes her back; the hospital's plan and its `own` become one. The CarePlan."""
+    stage.chapter("养老院接回老人，核对并执行照护计划", "the home takes her back; two plans become one")
     await home.invoke(f"{down.task}/$receive", "签收下转 · received")
     await home.invoke(f"{down.task}/$accept", "同意接收 · accepted", *receivers(HOME))
     back = {"name": "encounter", "resource": stay.return_home(patient, down.request, calendar)}
     identity = value("identity-verified", valueBoolean=True)
     await home.invoke(f"{down.task}/$arrive", "老人回院，核验身份 · she is back", back, identity)
     await home.invoke(f"{down.task}/$treat", "照护中 · in care")
-    request = await home.get(down.request, "读下转申请 · reads the order")
     lines = medication_lines(await home.get(down.package, "读下转资料包 · reads the package"))
-    diagnosis = request["reasonReference"][0]["reference"]
-    planned = await home.transact(
-        transaction(*care_plan(patient, down.request, diagnosis, calendar)),
-        "照护计划、目标、小组、重新评估 · care plan, goal, team, reassessment",
-    )
-    plan = first(planned, "CarePlan")
+    plan, medication = await plans.reconcile(stage, home, patient, own, down.request, lines)
+    again = ability(patient, HOME, ("2", "中度失能"), calendar.ago(0))
+    assessed = await home.post("Observation", again, "重新评估 · assessed again")
     await home.invoke(
         f"{down.task}/$feedback", "回执：计划执行、逐条核对用药、重新评估 · plan, medication reconciled, reassessment",
         value("care-plan", valueReference={"reference": plan}),
-        {"name": "medication", "resource": reconciled(patient, lines, calendar)},
-        value("reassessment", valueReference={"reference": first(planned, "Observation")}),
+        value("medication", valueReference={"reference": medication}),
+        value("reassessment", valueReference={"reference": f"Observation/{assessed['id']}"}),
     )  # fmt: skip
     return plan
 

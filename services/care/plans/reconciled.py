@@ -97,15 +97,19 @@ def _activity(each: Decided, line: Line) -> Json:
 
 def list_of(decided: Sequence[Decided], who: For, now: str, name: str) -> Json:
     """Each line of medication, the hospital's and the home's, with its answer."""
-    entries = [
-        {
-            "flag": concept(_ANSWER, each.answer) | ({"text": each.note} if each.note else {}),
-            "item": reference(line.place),
-        }
+    answered = {
+        line.place: each
         for each in decided
         if each.compared.kind == "medication"
         for line in (each.compared.hospital, each.compared.home)
         if line is not None
+    }
+    entries = [
+        {
+            "flag": concept(_ANSWER, each.answer) | ({"text": each.note} if each.note else {}),
+            "item": reference(place),
+        }
+        for place, each in answered.items()
     ]
     return {
         "resourceType": "List",
