@@ -67,6 +67,10 @@ LIMITS: Final[Mapping[str, Limit]] = {
         },
     ),
     "what has no label": Limit(("*.cruds?_security:missing=true",), {EVERY: lambda body: not labels(body)}),
+    "what has a label by now": Limit(
+        ("Observation.cruds?_security:missing=false", "Condition.cruds?_security:missing=false"),
+        {"Observation": lambda body: bool(labels(body)), "Condition": lambda body: bool(labels(body))},
+    ),
     "one institution, nothing attested before": Limit(
         ("Organization.cruds?name:contains=-1", "Provenance.cruds?recorded=lt2026-05-01", "Group.cruds?type=person"),
         {

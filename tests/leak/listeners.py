@@ -1,5 +1,6 @@
 """Institutions that let themselves be told of changes, and what the model says they may hear: docs/adr/0030"""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from random import Random
@@ -27,7 +28,8 @@ class Listeners:
         self._random = random
         self._receiver = receiver
         self._considered: dict[str, int] = {}
-        self.notifier = notifier
+        self._notifier = notifier
+        self._telling = asyncio.Lock()
         self.subscribers: dict[str, tuple[Who, frozenset[str]]] = {}
         self.numbered: dict[str, set[Version]] = defaultdict(set)
 
@@ -43,7 +45,7 @@ class Listeners:
             extensions = thing.body["_criteria"]["extension"]
             self.subscribers[thing.body["id"]] = who, frozenset(each["valueString"].rstrip("?") for each in extensions)
         self._considered = {name: versions_of(thing) for name, thing in self._model.things.items()}
-        await self.notifier.settle()
+        await self.tell()
 
     async def settle(self) -> None:
         """Tell what has happened since, and compare what came in with what might."""
@@ -55,10 +57,15 @@ class Listeners:
                         (name, version) for version in news if self._model.sees_version(who, thing, version)
                     }
             self._considered[name] = versions_of(thing)
-        await self.notifier.settle()
+        await self.tell()
         for subscriber in self.subscribers:
             told, expected = self.told(subscriber), self.numbered[subscriber]
             assert told == expected, (subscriber, self.subscribers[subscriber], told ^ expected)
+
+    async def tell(self) -> None:
+        """All that is due; a notifier does one thing after the other."""
+        async with self._telling:
+            await self._notifier.settle()
 
     def told(self, subscriber: str) -> set[Version]:
         """What its endpoint has heard so far."""

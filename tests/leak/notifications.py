@@ -28,8 +28,12 @@ async def events_told(probes: "Probes", who: Who) -> None:
     """Of what once got a number, the focus is told of what the asker sees by now; the rest are numbers."""
     one, content = _one(probes), probes.random.choice(("id-only", "id-only", "full-resource", "empty"))
     since, until = sorted(probes.random.choices(range(1, len(probes.world.listeners.numbered[one]) + 5), k=2))
-    if is_whole := probes.random.random() < 0.5:
-        since, until = 1, 10**6
+    within = None if probes.random.random() < 0.5 else (since, until)
+    await events_of(probes, who, one, content, within)
+
+
+async def events_of(probes: "Probes", who: Who, one: str, content: str, within: tuple[int, int] | None) -> None:
+    since, until = within or (1, 10**6)
     path = f"/Subscription/{one}/$events?eventsSinceNumber={since}&eventsUntilNumber={until}&content={content}"
     answer = await probes.call(who, "GET", path)
     if not _sees(probes, who, one):
@@ -42,7 +46,7 @@ async def events_told(probes: "Probes", who: Who) -> None:
     known = set() if content == "empty" else _known(probes, who, numbered)
     subscriber, _ = probes.world.listeners.subscribers[one]
     still = (
-        known & _known(probes, subscriber, numbered) if is_whole else set()
+        known & _known(probes, subscriber, numbered) if within is None else set()
     )  # of what was replayed the rest is withheld for good
     assert still <= found <= known, (who, path, found - known, still - found)
 
@@ -57,7 +61,7 @@ async def told_again(probes: "Probes", who: Who) -> None:
     }
     answer = await probes.call(who, "POST", f"/Subscription/{one}/$replay", numbers)
     assert answer.status_code == (OK if _sees(probes, who, one) else NOT_FOUND), (who, one, answer.text)
-    await listeners.notifier.settle()
+    await listeners.tell()
     told = listeners.told(one)
     assert told <= _known(probes, subscriber, listeners.numbered[one]), (who, one, told)
 

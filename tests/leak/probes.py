@@ -7,7 +7,7 @@ from typing import Any
 from services.fhir.bulk.worker import Worker
 from tests.builders import batch, entry, transaction
 from tests.house import BASE, Response
-from tests.leak import conditionals, jobs, links, notifications, operations
+from tests.leak import conditionals, jobs, links, notifications, operations, parts
 from tests.leak.listeners import versions_of
 from tests.leak.model import Model, Thing, Who, name_of
 from tests.leak.world import CODES, World
@@ -15,7 +15,7 @@ from tests.leak.world import CODES, World
 Json = dict[str, Any]
 Match = Callable[[Thing], bool]
 OK = 200
-DOORS = (*jobs.PROBES, *conditionals.PROBES, *links.PROBES, *operations.PROBES, *notifications.PROBES)
+DOORS = (*jobs.PROBES, *conditionals.PROBES, *links.PROBES, *operations.PROBES, *notifications.PROBES, *parts.PROBES)
 """(weight, probe) of each door that has a module of its own; who opens another one lists its PROBES here."""
 SORTS = {
     "Patient": ("gender", "-birthdate"), "Observation": ("date", "-code", "patient"), "Condition": ("code", "-subject"),
