@@ -12,6 +12,7 @@ from services.care.plans import business as plans
 from services.care.quality import outbreaks
 from services.care.quality.events import check_events
 from services.care.quality.surveys import check_survey
+from services.care.residencies import decide_episode
 from services.fhir.business import (
     Business,
     Change,
@@ -41,6 +42,8 @@ def governing(
                     decisions.append(await plans.decide(change, _beside(place, changes, others), context))
                 elif change.type == "DetectedIssue" and any(map(outbreaks.is_outbreak, (change.before, change.after))):
                     decisions.append(await outbreaks.decide(change, context))
+                elif change.type == "EpisodeOfCare":
+                    decisions.append(await decide_episode(place, change, context))
                 elif change.type == "DetectedIssue" and (is_alert(change.before) or is_alert(change.after)):
                     decisions.append(await alerting.decide(place, change, context))
             except FhirError as error:

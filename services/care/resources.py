@@ -8,7 +8,7 @@ SERVED: Final = (
     ServedType("CarePlan", governed=True),
     ServedType("CareTeam"),
     ServedType("Goal"),
-    ServedType("EpisodeOfCare"),
+    ServedType("EpisodeOfCare", governed=True),
     ServedType("Questionnaire"),
     ServedType("QuestionnaireResponse", governed=True),
     ServedType("RiskAssessment"),

@@ -1,5 +1,6 @@
-"""What records decides before it is written: identifiers, temporary numbers (docs/adr/0032), documents, consortia."""
+"""What records decides before it is written: identifiers, temporary numbers (docs/adr/0032), documents, consortia, stays and their beds."""
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,17 +10,21 @@ from services.fhir.outcomes import FhirError
 from services.records.consortia import check_writer
 from services.records.documents import held_against_content
 from services.records.identifiers import examine
+from services.records.stays import decide_bed, decide_stay
 
 Json = dict[str, Any]
+
+_STAYS = frozenset({"Encounter", "Location"})
 
 
 async def business(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> Decision:
     bodies = {}
     rests_on: list[tuple[str, str, int]] = []
+    stays = await _stays(changes, others, context)
     for n, change in enumerate(changes):
         if change.type == "OrganizationAffiliation":
             check_writer(change, context.caller)
-        if change.after is None:
+        if change.after is None or change.type in _STAYS:
             continue
         if change.type == "DocumentReference":
             rests_on += await held_against_content(change, n, others, context)
@@ -27,7 +32,27 @@ async def business(changes: Sequence[Change], others: Mapping[str, Json], contex
         _check(change, n, context)
         if change.type == "Patient" and (numbered := _numbered(change.after, context)) is not None:
             bodies[n] = numbered
-    return Decision(bodies=bodies, rests_on=tuple(rests_on))
+    return Decision(
+        bodies={**bodies, **{n: body for each in stays for n, body in each.bodies.items()}},
+        also=tuple(intent for each in stays for intent in each.also),
+        rests_on=tuple(rests_on),
+        takes=tuple(hold for each in stays for hold in each.takes),
+        frees=tuple(held for each in stays for held in each.frees),
+    )
+
+
+async def _stays(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> list[Decision]:
+    """Of stays and their beds; a bed that this commit writes itself is looked at as it will be."""
+    beds = {f"Location/{each.id}": each.after for each in changes if each.type == "Location" and each.after}
+    written = frozenset({*beds, *(name for name in others if name.startswith("Location/"))})
+    beside = ChainMap(beds, dict(others)) if beds else others
+    found = []
+    for n, change in enumerate(changes):
+        if change.type == "Encounter":
+            found.append(await decide_stay(n, change, beside, written, context))
+        elif change.type == "Location":
+            found.append(await decide_bed(n, change, context))
+    return found
 
 
 def _check(change: Change, number: int, context: Context) -> None:
