@@ -39,7 +39,7 @@ _HEAD = (
     "| Who asks | gets |",
     "|---|---|",
     "| an institution | its own figures, of any period, nothing hidden |",
-    "| who supervises it: an OrganizationAffiliation of type `supervision` that the institution wrote, or the setting `YIYANG_SUPERVISORS` | its figures, its county's and the sum of all, of a calendar year; numbers of persons below `YIYANG_SMALLEST_CELL` are masked, and with them so many more that none can be computed |",
+    "| who supervises it: an OrganizationAffiliation of type `oversight` (or `supervision`, which lets read records too) that the institution wrote, or the setting `YIYANG_SUPERVISORS` | its figures, its county's and the sum of all, of a calendar year; numbers of persons below `YIYANG_SMALLEST_CELL` are masked, and with them so many more that none can be computed |",
     "| anybody else | 403 |",
     "",
     "A measure is a file in `services/care/indicators/definitions`, or in a folder of one's own (`YIYANG_INDICATORS`): what is counted is said as FHIR",

@@ -35,7 +35,7 @@ async def settled(fhir: Fhir, county: County) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def supervised(fhir: Fhir, county: County, lead: str) -> None:
+async def supervised(fhir: Fhir, county: County, lead: str, kind: str = "oversight", **period: str) -> None:
     """Each institution says itself who supervises it."""
     for institution in county.institutions:
         affiliation = {
@@ -43,7 +43,8 @@ async def supervised(fhir: Fhir, county: County, lead: str) -> None:
             "active": True,
             "organization": {"reference": f"Organization/{lead}"},
             "participatingOrganization": {"reference": f"Organization/{institution}"},
-            "code": [coded(f"{SYSTEM}/affiliation-type", "supervision")],
+            "code": [coded(f"{SYSTEM}/affiliation-type", kind)],
+            **({"period": period} if period else {}),
         }
         await fhir.as_(organization=institution).created(affiliation)
 
@@ -142,6 +143,43 @@ async def test_a_county_is_named_by_a_place_in_it(fhir: Fhir) -> None:
     report = await evaluated(fhir, "nursing-beds", lead, f"&subject=Location/{region['id']}")
     own = [Oracle(county, each).nursing_beds() for n, each in enumerate(county.homes) if n % 2 == 0]
     assert numbers(report["group"][0]) == tuple(map(sum, zip(*own, strict=True)))
+
+
+async def test_oversight_tells_figures_and_opens_no_record(fhir: Fhir) -> None:
+    county = County(18, people=4)
+    await settled(fhir, county)
+    lead, patient = f"{county.stem}-bureau", county.of("Patient")[0]["id"]
+    await supervised(fhir, county, lead)
+    assert (await evaluated(fhir, "occupancy", lead))["group"]
+    assert_outcome(await fhir.as_(organization=lead).get(f"/Patient/{patient}"), 404, "not-found")
+    assert (await fhir.as_(organization=lead).get("/EpisodeOfCare?_summary=count")).json()["total"] == 0
+
+
+async def test_a_lead_of_a_consortium_is_told_figures_too(fhir: Fhir) -> None:
+    county = County(19, people=4)
+    await settled(fhir, county)
+    lead = f"{county.stem}-lead"
+    await supervised(fhir, county, lead, "supervision")
+    assert (await evaluated(fhir, "occupancy", lead))["group"]
+
+
+@pytest.mark.parametrize("period", [{"end": "2025-01-01T00:00:00Z"}, {"start": "2099-01-01T00:00:00Z"}])
+async def test_oversight_counts_within_its_period_and_when_the_overseen_has_said_it(fhir: Fhir, period: Json) -> None:
+    county = County(20, people=2)
+    await settled(fhir, county)
+    lead = f"{county.stem}-bureau"
+    await supervised(fhir, county, lead, **period)
+    path = f"/Measure/occupancy/$evaluate-measure?{PERIOD}"
+    assert_outcome(await fhir.as_(organization=lead).get(path), 403, "forbidden")
+    own = {
+        "resourceType": "OrganizationAffiliation",
+        "organization": {"reference": f"Organization/{lead}"},
+        "participatingOrganization": {"reference": f"Organization/{county.institutions[0]}"},
+        "code": [coded(f"{SYSTEM}/affiliation-type", "oversight")],
+    }
+    await fhir.as_(organization=lead).created(own)
+    asked = await fhir.as_(organization=lead).get(f"{path}&subject=Organization/{county.institutions[0]}")
+    assert_outcome(asked, 403, "forbidden")
 
 
 @pytest.mark.parametrize("kind", ["subject", "subject-list", "patient-list"])

@@ -25,8 +25,14 @@ WITH RECURSIVE chosen AS (
 )
 SELECT c.id, c.name, c.division, array_agg(p.id ORDER BY p.id) AS parts
 FROM chosen c JOIN parts p ON p.root = c.id GROUP BY 1, 2, 3 ORDER BY 3, 1"""
+# Who may read what the supervised may, and who is told figures alone: the institution has said either itself.
 _SUPERVISED: Final = """
-SELECT DISTINCT supervised FROM fhir.supervision WHERE lead = $1::text AND begins <= $2 AND ends > $2 AND supervised <> lead"""
+SELECT supervised FROM fhir.supervision WHERE lead = $1::text AND begins <= $2 AND ends > $2 AND supervised <> lead
+UNION SELECT t.author FROM fhir.organizationaffiliation t
+WHERE NOT t.deleted AND t.tokens && ARRAY[$3::text] AND t.tokens && ARRAY['primary-organization=Organization/' || $1::text]
+  AND t.tokens && ARRAY['participating-organization=Organization/' || t.author] AND NOT t.tokens && ARRAY['active=false']
+  AND coalesce(t.date_lo, $2) <= $2 AND coalesce(t.date_hi, 'infinity') > $2 AND t.author <> $1::text"""
+_OVERSIGHT: Final = "role=https://yiyang.example/fhir/CodeSystem/affiliation-type|oversight"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -40,7 +46,7 @@ class Place(msgspec.Struct, frozen=True):
 
 async def supervised_by(connection: Any, lead: str, at: datetime) -> tuple[str, ...]:
     """The institutions that have said that this organization supervises them."""
-    return tuple(record["supervised"] for record in await connection.fetch(_SUPERVISED, lead, at))
+    return tuple(record["supervised"] for record in await connection.fetch(_SUPERVISED, lead, at, _OVERSIGHT))
 
 
 async def places(
