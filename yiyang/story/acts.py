@@ -8,6 +8,7 @@ from yiyang.story import (
     cooperation,
     downward,
     expiry,
+    figures,
     offline,
     packages,
     plans,
@@ -38,6 +39,7 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     await assessment.recognise(stage, cast.clinic, patient, calendar)
     own = await plans.propose(stage, cast.home, patient)
     await cooperation.agree(stage, cast, calendar)
+    before = await figures.closed(stage, cast.clinic, now)
     alert = await warning.warn(stage, cast.home, patient)
     up = await upward.refer(stage, cast, patient, calendar, now)
     await warning.settle(stage, cast.home, alert)
@@ -49,6 +51,7 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     await slip.print_copy(stage, cast.home, down)
     await expiry.expire(stage, cast, patient, up, calendar, now)
     await read_back(stage, cast, patient, plan, up)
+    await figures.tell(stage, cast, before, now)
     await be_refused(stage, cast.supervisor, patient)
 
 
