@@ -7,6 +7,7 @@ from typing import Any
 from services.fhir.business import Change, Context, Decision, RefusedChange
 from services.fhir.naming import TEMPORARY, canonical
 from services.fhir.outcomes import FhirError
+from services.records import health_management
 from services.records.consortia import check_writer
 from services.records.documents import held_against_content
 from services.records.identifiers import examine
@@ -25,6 +26,9 @@ async def business(changes: Sequence[Change], others: Mapping[str, Json], contex
         if change.type == "OrganizationAffiliation":
             check_writer(change, context.caller)
         if change.after is None or change.type in _STAYS:
+            continue
+        if change.type == "Composition":
+            _check_blocks(change, n)
             continue
         if change.type == "DocumentReference":
             rests_on += await held_against_content(change, n, others, context)
@@ -53,6 +57,11 @@ async def _stays(changes: Sequence[Change], others: Mapping[str, Json], context:
         elif change.type == "Location":
             found.append(await decide_bed(n, change, context))
     return found
+
+
+def _check_blocks(change: Change, number: int) -> None:
+    if issues := tuple(health_management.faults(change.after or {})):
+        raise RefusedChange(FhirError(422, issues), number)
 
 
 def _check(change: Change, number: int, context: Context) -> None:

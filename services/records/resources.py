@@ -25,7 +25,7 @@ SERVED: Final = (
     ServedType("ClaimResponse"),
     ServedType("CodeSystem"),
     ServedType("CompartmentDefinition"),
-    ServedType("Composition"),
+    ServedType("Composition", governed=True),
     ServedType("ConceptMap"),
     ServedType("Condition"),
     ServedType("Consent"),

@@ -9,6 +9,7 @@ from services.kit.settings import ServiceSettings
 from services.records.operations.break_glass import break_glass
 from services.records.operations.disclosures import disclosures
 from services.records.operations.document import document
+from services.records.operations.health_management import health_management
 from services.records.operations.match import match
 from services.records.operations.merge import merge, unmerge
 from services.records.operations.process_v2 import MEDIA, ProcessV2
@@ -37,6 +38,9 @@ OPERATIONS: Final = (
         ("Composition",),
         document,
         remembered=True,
+    ),
+    Operation(
+        "health-management", f"{_OURS}/Patient-health-management", ("instance",), ("Patient",), health_management
     ),
     Operation(
         "summary",
