@@ -13,7 +13,7 @@ ARGS   ?=
 ROUNDS ?= 20
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral bench-summary bench-alerts bench-indicators bench-v2 docs lock clean
+.PHONY: help setup demo up test test-long check audit format soak bench bench-scaling bench-notifications bench-referral bench-ingest bench-summary bench-alerts bench-indicators bench-v2 docs lock clean
 
 help: ## 显示本帮助 · show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
 	$(BIN)/ruff format $(CODE)
 
 soak: $(TOOLS) ## 更久的断电与性质测试 · kill -9 under a longer load, property tests round after round (ROUNDS=20)
-	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_notifications_killed.py tests/e2e/test_referrals_killed.py
+	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_notifications_killed.py tests/e2e/test_referrals_killed.py tests/e2e/test_ingest_killed.py
 	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/fuzz
 	YIYANG_SOAK=5 $(BIN)/python -m pytest tests/service/test_referral_races.py tests/service/test_referral_storm.py
 	for round in $$(seq $(ROUNDS)); do env -u CI $(BIN)/python -m pytest -m hypothesis || exit 1; done
@@ -76,6 +76,9 @@ bench-indicators: $(READY) ## 十万老人全部指标的用时 · how long the 
 
 bench-v2: $(READY) ## HL7 v2 每秒消息数（ARGS=--mllp） · messages of HL7 v2 a second
 	$(BIN)/python -m benchmarks.v2 $(ARGS)
+
+bench-ingest: $(READY) ## 每秒接收照护记录数 · care records ingested a second (ARGS="--kills 2")
+	$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 docs: $(READY) ## 由代码生成文档 · write the documents that follow from the code
 	$(BIN)/python -m docs.instruments

@@ -214,3 +214,10 @@ async def test_a_journal_of_another_file_or_batch_is_refused(client: Client, rec
     records.write_text(records.read_text() + json.dumps(observation()) + "\n")
     with pytest.raises(JournalError):
         await push(client, records, size=3)
+
+
+async def test_a_batch_whose_first_sender_died_is_sent_under_another_key(client: Client, server: Server) -> None:
+    server.next = [busy(409, retry_after="0") for _ in range(3)]
+    server.next[1:] = [busy(409)]
+    assert len(await client.ingest([observation()], key="k")) == 1
+    assert [request.headers["idempotency-key"] == "k" for request in server.asked] == [True, True, False]

@@ -27,6 +27,8 @@ _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 _TIMEOUT: Final = 120.0
 _ACCEPTED: Final = 202
 _NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_UNDER_WAY: Final = 3.0  # seconds; a second job on the same records does no harm
 _STANDARD: Final = Retry()
 
 Parameters = Mapping[str, str | Sequence[str]]
@@ -108,6 +110,12 @@ class Client:
                 return
             answer = await self._door.ask("GET", following)
 
+    async def count(self, resource_type: "type[FHIRAbstractModel] | str", parameters: Parameters | None = None) -> int:
+        """How many match."""
+        form = urlencode({**(parameters or {}), "_summary": "count"}, doseq=True).encode()
+        answer = await self._door.ask("POST", f"{_name(resource_type)}/_search", form, _FORM)
+        return int(answer.json()["total"])
+
     async def transaction(self, bundle: Json, *, key: str = "") -> Json:
         """All entries or none: http://hl7.org/fhir/R4/http.html#transaction"""
         answer = await self._door.ask("POST", "", text_of(bundle), {**_JSON, KEY: key or uuid4().hex})
@@ -123,14 +131,13 @@ class Client:
         try:
             return await self._ingest(body, key or uuid4().hex)
         except ClientError as error:
-            if error.status != _NOT_FOUND:
+            if error.status not in (_NOT_FOUND, _CONFLICT):
                 raise
-            return await self._ingest(
-                body, uuid4().hex
-            )  # the receipt was kept for a day: asked for anew, by the records
+            # The receipt is kept no longer, or who began is dead: asked anew, by the numbers of the records.
+            return await self._ingest(body, uuid4().hex)
 
     async def _ingest(self, body: bytes, key: str) -> list[Receipt]:
-        answer, place = await self._door.ask("POST", "Bundle/$ingest", body, {**_NDJSON, KEY: key}), ""
+        answer, place = await self._door.ask("POST", "Bundle/$ingest", body, {**_NDJSON, KEY: key}, _UNDER_WAY), ""
         while answer.status_code == _ACCEPTED:
             place = answer.headers.get("content-location", place)
             await asyncio.sleep(retry_after(answer) or 0)

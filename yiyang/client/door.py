@@ -1,6 +1,7 @@
 """One request with all that belongs to it: a token, and again where the server was busy or away (docs/client.md)."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from yiyang.client.failure import ClientError, Issue, failure_of
-from yiyang.client.retrying import Retry, is_to_be_repeated
+from yiyang.client.retrying import BUSY, Retry, is_under_way
 from yiyang.client.tokens import Tokens
 
 _UNAUTHORIZED: Final = 401
@@ -26,26 +27,38 @@ class Door:
         self._retry = retry
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        under_way: float | None = None,
     ) -> httpx.Response:
         """`path` is below the base, or a URL there. Raise ClientError for what was refused, or not answered in all attempts."""
         url, fields = self._url(path), dict(headers or {})
         may_repeat = method in _IDEMPOTENT or KEY in fields or path.endswith("/_search")
-        failure = ClientError(0)
-        for attempt in range(self._retry.attempts if may_repeat else 1):
-            answer = None
-            try:
-                answer = await self._send(method, url, body, fields)
-                if answer.is_success:
-                    return answer
-                failure = failure_of(answer)
-                if not is_to_be_repeated(answer):
-                    raise failure
-            except httpx.TransportError as error:
-                failure = ClientError(0, (Issue("error", "transient", "服务没有响应", type(error).__name__),))
-            if attempt + 1 < self._retry.attempts:
-                await asyncio.sleep(self._retry.pause(attempt, answer))
-        raise failure
+        patience = time.monotonic() + (self._retry.under_way if under_way is None else under_way)
+        attempt = 0
+        while True:
+            answer, failure = await self._attempt(method, url, body, fields)
+            if failure is None and answer is not None:
+                return answer
+            waits = answer is not None and is_under_way(answer) and time.monotonic() < patience
+            attempt += 0 if waits else 1
+            is_busy = answer is None or answer.status_code in BUSY
+            if not may_repeat or not (waits or is_busy) or attempt >= self._retry.attempts:
+                raise failure or ClientError(0)
+            await asyncio.sleep(self._retry.pause(max(attempt - 1, 0), answer))
+
+    async def _attempt(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[httpx.Response | None, ClientError | None]:
+        """The answer, and what it or its absence means where that is a failure."""
+        try:
+            answer = await self._send(method, url, body, headers)
+        except httpx.TransportError as error:
+            return None, ClientError(0, (Issue("error", "transient", "服务没有响应", type(error).__name__),))
+        return answer, None if answer.is_success else failure_of(answer)
 
     async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """A token that was revoked meanwhile, or ended early, is replaced once."""

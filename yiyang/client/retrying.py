@@ -13,11 +13,15 @@ _CONFLICT: Final = 409
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """At most so many attempts; the pause doubles from `first` up to `longest` seconds, and is drawn by lot, so that many do not come back at once."""
+    """At most so many attempts; the pause doubles from `first` up to `longest` seconds, and is drawn by lot, so that many do not come back at once.
+
+    A request that the server works on already is waited for during `under_way` seconds: a minute after a worker has died its key is free again.
+    """
 
     attempts: int = 8
     first: float = 0.5
     longest: float = 30.0
+    under_way: float = 75.0
 
     def pause(self, attempt: int, answer: httpx.Response | None) -> float:
         """After the attempt of this number, from 0: what the server asks for, and a little more."""
@@ -27,9 +31,9 @@ class Retry(msgspec.Struct, frozen=True):
         return drawn if asked is None else min(asked, self.longest) + drawn * 0.1
 
 
-def is_to_be_repeated(answer: httpx.Response) -> bool:
-    """The server is busy, or works on the very request already (409 with Retry-After: docs/adr/0035)."""
-    return answer.status_code in BUSY or (answer.status_code == _CONFLICT and "retry-after" in answer.headers)
+def is_under_way(answer: httpx.Response) -> bool:
+    """The server works on the very request already: docs/adr/0035."""
+    return answer.status_code == _CONFLICT and "retry-after" in answer.headers
 
 
 def retry_after(answer: httpx.Response) -> float | None:

@@ -11,7 +11,7 @@ from services.fhir.bulk.line_outcomes import Verb
 from services.fhir.bulk.lines import check_scope
 from services.fhir.bulk.prepare_each import Refusals
 from services.fhir.bulk.receipts import done_entry, refused_entry
-from services.fhir.bulk.recognition import identities_in, marks_of
+from services.fhir.bulk.recognition import marks_of, numbers_in
 from services.fhir.bulk.subjects import Named, Subjects
 from services.fhir.bulk.taking import Taking
 from services.fhir.bulk.there import Entry, look
@@ -62,7 +62,7 @@ class _Ingest:
         named = await self._named(chunk, refusals, store)
         entries, end = self._entries(chunk, named, refusals)
         claims = await store.turns(sorted({key for each in entries.values() for key in each.marks.claims}))
-        there = await look(entries.values(), store, self._service)
+        there = await look(entries.values(), claims, store, self._service)
         intents, known = dict[int, Intent](), dict[int, tuple[Verb, Stored]]()
         for number, entry in entries.items():
             try:
@@ -116,8 +116,8 @@ class _Ingest:
             if not marks.isdisjoint(entry.marks.claims):
                 return entries, number
             entries[number] = entry
-            marks |= entry.marks.claims
-            people |= identities_in(resource) if entry.intent.type == "Patient" else set()
+            marks.update(entry.marks.claims)
+            people |= numbers_in(resource) if entry.intent.type == "Patient" else set()
         return entries, None
 
     def _entry(self, resource: Json, intent: Intent, named: Sequence[Named]) -> Entry:
@@ -127,7 +127,10 @@ class _Ingest:
         if named:
             resource, body = self._subjects.referring(resource, intent.body, named)
             intent = msgspec.structs.replace(intent, body=body)
-        return Entry(intent, resource, marks_of(resource, self._service.base, self._service.zone))
+        intent = msgspec.structs.replace(intent, resource=resource)
+        return Entry(
+            intent, resource, marks_of(resource, self._job.caller.organization, self._service.base, self._service.zone)
+        )
 
 
 def _claims(entry: Entry, claims: Mapping[str, Claim]) -> tuple[Claim, ...]:

@@ -12,7 +12,7 @@ import jiter
 import msgspec
 
 from services.fhir.body import with_reference
-from services.fhir.bulk.recognition import identities_in
+from services.fhir.bulk.recognition import numbers_in
 from services.fhir.interactions.may_search import check_may_search
 from services.fhir.naming import canonical
 from services.fhir.outcomes import FhirError, unprocessable
@@ -64,7 +64,7 @@ class Subjects:
         page = await store.search(query)
         found: dict[TokenValue, list[str]] = {each: [] for each in wanted}
         for stored in page.matches:
-            for each in identities_in(jiter.from_json((stored.body or "").encode())) & found.keys():
+            for each in numbers_in(jiter.from_json((stored.body or "").encode())) & found.keys():
                 found[each].append(stored.id)
         self._known |= {each: tuple(ids) for each, ids in found.items()}
 

@@ -147,7 +147,9 @@ class Taking:
                 continue
             interaction, status = ("create", 201) if made.is_created else ("update", 200)
             store.audit(audit.row(now, self._job.caller, interaction, status, made.type, made.id, of=made))
-            store.claim(*settled.claims.get(number, ()))
+            store.claim(
+                *(msgspec.structs.replace(c, made=f"{made.type}/{made.id}") for c in settled.claims.get(number, ()))
+            )
             yield number, self._way.done(number, "created" if made.is_created else "updated", made)
 
     def _counted(self, told: Mapping[int, Told]) -> dict[str, int]:

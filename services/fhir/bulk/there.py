@@ -2,22 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import jiter
 import msgspec
 
 from services.fhir.bulk.line_outcomes import Verb
-from services.fhir.bulk.recognition import Marks, Reading, identities_in, reading_of, says_the_same
+from services.fhir.bulk.recognition import Marks, numbers_in, reading_of, says_the_same
 from services.fhir.interactions.intent import Intent
-from services.fhir.outcomes import conflict
-from services.fhir.search.query import TokenValue
+from services.fhir.outcomes import FhirError, conflict
 from services.fhir.service import Service
 from services.fhir.store import known_again
-from services.fhir.store.rows import Stored
+from services.fhir.store.rows import Claim, Stored
 from services.fhir.store.store import Store
 
 Json = dict[str, Any]
+Place = tuple[str, str, datetime]
+"""The type, the patient, the instant."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -27,54 +29,88 @@ class Entry(msgspec.Struct, frozen=True):
     resource: Json
     marks: Marks
 
+    @property
+    def place(self) -> Place | None:
+        return (self.intent.type, *self.marks.place) if self.marks.place else None
+
 
 class There(msgspec.Struct, frozen=True):
-    """By the identifiers that they have, and readings by patient, device and instant."""
+    """`made` is what was stored under the claims, `at` what is there of the same elders at the same instants."""
 
-    identified: Mapping[tuple[str, TokenValue], Stored]
-    readings: Mapping[tuple[Any, ...], list[tuple[Reading, Stored]]]
+    organization: str
+    base: str
+    made: Mapping[str, Stored]
+    at: Mapping[Place, list[tuple[Json, Stored]]]
 
     def known(self, entry: Entry, *, is_governed: bool) -> tuple[Verb, Stored] | None:
         """Raise 409 for what contradicts what is there; what was changed since it was sent first is let be.
 
         Of what is governed the owner may have written more than was sent.
         """
-        marks = entry.marks
-        same = self.identified.get((entry.intent.type, marks.identity)) if marks.identity else None
+        same = self._under_its_number(entry)
         if same is not None:
             if not is_governed and same.version == 1 and not says_the_same(entry.resource, _body(same)):
                 raise _other(entry, same)
             return "unchanged", same
-        for reading, stored in self.readings.get(marks.reading.place, ()) if marks.reading else ():
-            if marks.reading and marks.reading.is_same(reading):
-                if marks.reading.said != reading.said:
+        return self._as_a_reading(entry)
+
+    def _under_its_number(self, entry: Entry) -> Stored | None:
+        number = entry.marks.number
+        if number is None:
+            return None
+        if (made := self.made.get(entry.marks.claims[0])) is not None:
+            return made
+        own = ((body, stored) for body, stored in self._beside(entry) if stored.author == self.organization)
+        return next((stored for body, stored in own if number in numbers_in(body)), None)
+
+    def _as_a_reading(self, entry: Entry) -> tuple[Verb, Stored] | None:
+        reading = entry.marks.reading
+        for body, stored in self._beside(entry) if reading else ():
+            other = reading_of(body, self.base)
+            if reading and other and reading.is_same(other):
+                if reading.said != other.said:
                     raise _contradicts(stored)
                 return "duplicate", stored
         return None
 
+    def _beside(self, entry: Entry) -> list[tuple[Json, Stored]]:
+        return self.at.get(entry.place, []) if entry.place else []
 
-async def look(entries: Iterable[Entry], store: Store, service: Service) -> There:
+
+async def look(entries: Iterable[Entry], claims: Mapping[str, Claim], store: Store, service: Service) -> There:
     entries = [*entries]
-    wanted = defaultdict[str, list[TokenValue]](list)
+    made = await _made(entries, claims, store, service)
+    at = await _at(entries, store, service)
+    return There(store.access.organization, service.base, made, at)
+
+
+async def _made(
+    entries: Iterable[Entry], claims: Mapping[str, Claim], store: Store, service: Service
+) -> dict[str, Stored]:
+    """Looked for only where an entry was sent before."""
+    names = {key: name for each in entries for key in each.marks.claims if (name := claims[key].made)}
+    ids: dict[str, list[str]] = defaultdict(list)
+    for name in names.values():
+        kind, _, resource_id = name.partition("/")
+        ids[kind].append(resource_id)
+    found: dict[str, Stored] = {}
+    for kind, wanted in ids.items():
+        for stored in await store.run(known_again.made, kind, wanted, store.access, service.stores.vault):
+            found[f"{kind}/{stored.id}"] = stored
+    return {key: found[name] for key, name in names.items() if name in found}
+
+
+async def _at(entries: Iterable[Entry], store: Store, service: Service) -> dict[Place, list[tuple[Json, Stored]]]:
+    places: dict[str, set[tuple[str, datetime]]] = defaultdict(set)
     for entry in entries:
-        if entry.marks.identity is not None:
-            wanted[entry.intent.type].append(entry.marks.identity)
-    identified: dict[tuple[str, TokenValue], Stored] = {}
-    for kind, values in wanted.items():
-        for stored in await store.run(known_again.by_identifier, kind, values, store.access, service.stores.vault):
-            identified |= {(kind, each): stored for each in identities_in(_body(stored))}
-    return There(identified, await _readings(entries, store, service))
-
-
-async def _readings(
-    entries: Iterable[Entry], store: Store, service: Service
-) -> dict[Any, list[tuple[Reading, Stored]]]:
-    places = sorted({(reading.patient, reading.at) for each in entries if (reading := each.marks.reading)})
-    found = defaultdict[Any, list[tuple[Reading, Stored]]](list)
-    if places:
-        for stored in await store.run(known_again.at_instants, places, store.access, service.stores.vault):
-            if reading := reading_of(_body(stored), service.base, service.zone):
-                found[reading.place].append((reading, stored))
+        if entry.marks.place is not None:
+            places[entry.intent.type].add(entry.marks.place)
+    found: dict[Place, list[tuple[Json, Stored]]] = defaultdict(list)
+    for kind, wanted in places.items():
+        for stored, at in await store.run(
+            known_again.at_instants, kind, sorted(wanted), store.access, service.stores.vault
+        ):
+            found[kind, stored.patient or "", at].append((_body(stored), stored))
     return found
 
 
@@ -83,7 +119,7 @@ def _body(stored: Stored) -> Json:
     return body
 
 
-def _other(entry: Entry, stored: Stored) -> Exception:
+def _other(entry: Entry, stored: Stored) -> FhirError:
     return conflict(
         f"Under this identifier {stored.type}/{stored.id} says something else; correct it by an update",
         code="duplicate",
@@ -92,7 +128,7 @@ def _other(entry: Entry, stored: Stored) -> Exception:
     )
 
 
-def _contradicts(stored: Stored) -> Exception:
+def _contradicts(stored: Stored) -> FhirError:
     return conflict(
         f"The device has another value for this instant in {stored.type}/{stored.id}",
         code="duplicate",

@@ -54,7 +54,7 @@ def read_criteria(resource_type: str, text: str, now: datetime, caller: Caller, 
     query = parse_criteria(resource_type, text, now=now, base=service.base, zone=service.zone)
     check_may_search(caller, types_in(query))
     check_no_detour(query)
-    return Criteria(msgspec.structs.replace(query, count=2), claim_key(resource_type, query.conditions))
+    return Criteria(msgspec.structs.replace(query, count=2), _key(resource_type, query.conditions))
 
 
 async def look(criteria: Criteria, store: Store) -> Found:
@@ -141,7 +141,7 @@ def _nothing_at_that_version() -> FhirError:
     return precondition_failed("Nothing matches the criteria, so nothing is at the version of If-Match")
 
 
-def claim_key(resource_type: str, conditions: Sequence[Any]) -> str:
+def _key(resource_type: str, conditions: Sequence[Any]) -> str:
     """Parameters in any order mean the same."""
     meant = b"\n".join(sorted(msgspec.json.encode(condition) for condition in conditions))
     return f"{resource_type}?{hashlib.sha256(meant).hexdigest()}"

@@ -87,9 +87,13 @@ def rewritten(drafted: Draft, resource: Json, body: bytes) -> Draft:
 
 def draft_create(intent: Intent, service: Service) -> Draft:
     service.check(intent.type, "create")
+    return Draft(intent, None, intent.body, intent.resource or _read(intent))
+
+
+def _read(intent: Intent) -> Json:
     resource = parse(intent.body, intent.type)
     validate(resource)
-    return Draft(intent, None, intent.body, resource)
+    return resource
 
 
 async def _update(intent: Intent, store: Store, service: Service) -> Draft:

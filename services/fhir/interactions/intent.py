@@ -29,6 +29,8 @@ class Intent(msgspec.Struct, frozen=True):
     is_new: bool = False
     by_platform: bool = False
     author: str = ""
+    resource: Json | None = None
+    """What the body says, where who asks in this process has parsed and validated it already."""
 
 
 def created(resource: Json, author: str = "") -> Intent:

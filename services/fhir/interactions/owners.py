@@ -160,13 +160,19 @@ async def _owner(resource_type: str, index: int, service: Service) -> str:
 async def _ask(owner: str, asked: Asked, caller: Caller, service: Service, known: Known) -> Reply:
     if owner == service.name:
         return await service.stores.reading(lambda store: _prepare_here(asked, store, service, known))
-    body = msgspec.msgpack.encode(asked)
+    body = msgspec.msgpack.encode(_unread(asked))
     signature = sign(caller, "POST", PREPARE, body, service.internal_key, service.clock.seconds())
     answer = await service.peers.call(owner, "POST", PREPARE, [(HEADER.encode(), signature.encode())], body)
     if answer.status != 200:  # noqa: PLR2004
         raise PeerUnavailable(owner)
     reply: Reply = _decode_reply.decode(answer.body)
     return reply
+
+
+def _unread(asked: Asked) -> Asked:
+    """Each owner reads for itself what another sends."""
+    intents = {n: msgspec.structs.replace(each, resource=None) for n, each in asked.intents.items()}
+    return msgspec.structs.replace(asked, intents=intents)
 
 
 async def _prepare_here(asked: Asked, store: Store, service: Service, known: Known = NOTHING_KNOWN) -> Reply:

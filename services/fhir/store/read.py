@@ -10,7 +10,7 @@ import msgspec
 from services.fhir.access.access import Access
 from services.fhir.scopes import READ
 from services.fhir.store.access import live, visible
-from services.fhir.store.rows import Stored, from_record
+from services.fhir.store.rows import Claim, Stored, from_record
 from services.fhir.store.shards import carried_shard, shard_of
 from services.fhir.store.statement import Rows, Sql, Subject, table
 from services.fhir.store.tables import stored_types
@@ -18,7 +18,7 @@ from services.fhir.store.tables import stored_types
 _VERSION = "id, shard, version, updated, method, body, patient"
 _TO_WRITE = f"{_VERSION}, author, patients, labels"
 _TURN = "SELECT turn FROM fhir.unique_claim WHERE key = $1 AND shard = $2"
-_TURNS = """SELECT key, turn FROM fhir.unique_claim
+_TURNS = """SELECT key, turn, made FROM fhir.unique_claim
 WHERE (key, shard) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"""
 
 
@@ -182,10 +182,11 @@ async def turn(connection: Any, key: str) -> int:
     return int(found or 0)
 
 
-async def turns(connection: Any, keys: Sequence[str]) -> dict[str, int]:
-    """The same for many; 0 for what was never claimed."""
+async def turns(connection: Any, keys: Sequence[str]) -> dict[str, Claim]:
+    """The same for many, with what was made under each; 0 for what was never claimed."""
     found = await connection.fetch(_TURNS, list(keys), [shard_of(key) for key in keys])
-    return dict.fromkeys(keys, 0) | {record["key"]: record["turn"] for record in found}
+    taken = {record["key"]: Claim(record["key"], record["turn"], record["made"]) for record in found}
+    return {key: taken.get(key) or Claim(key, 0) for key in keys}
 
 
 async def version(connection: Any, resource_type: str, resource_id: str, number: int, access: Access) -> Stored | None:

@@ -45,10 +45,14 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The right to create what a key names: the commit fails when another one took it since its turn `seen` (docs/adr/0012)."""
+    """The right to create what a key names: the commit fails when another one took it since its turn `seen` (docs/adr/0012).
+
+    `made` is what was written under it, `Type/id`, where somebody will ask.
+    """
 
     key: str
     seen: int
+    made: str | None = None
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -174,9 +174,8 @@ class Store:
         return Claim(key, await read.turn(self._connection, key))
 
     async def turns(self, keys: Sequence[str]) -> dict[str, Claim]:
-        """The same for many keys, in one round trip."""
-        seen = await read.turns(self._connection, keys) if keys else {}
-        return {key: Claim(key, turn) for key, turn in seen.items()}
+        """The same for many keys, in one round trip, with what was made under each so far."""
+        return await read.turns(self._connection, keys) if keys else {}
 
     async def history(self, query: history.HistoryQuery) -> history.Versions:
         versions = await history.history(self._connection, query, self.access)

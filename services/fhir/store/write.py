@@ -19,8 +19,9 @@ from services.fhir.store.terms import Terms
 from services.fhir.store.versions import AUDIT_INSERT, arguments, encode_audit, insert_sql, is_insert, replace_sql
 
 CLAIM: Final = """
-INSERT INTO fhir.unique_claim AS claim (key, shard, turn) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-ON CONFLICT (key, shard) DO UPDATE SET turn = excluded.turn WHERE claim.turn = excluded.turn - 1"""
+INSERT INTO fhir.unique_claim AS claim (key, shard, turn, made)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])
+ON CONFLICT (key, shard) DO UPDATE SET turn = excluded.turn, made = excluded.made WHERE claim.turn = excluded.turn - 1"""
 _MOVED: Final = "DELETE FROM fhir.{table} WHERE id = $1 AND shard = $2 AND version = $3"
 _KEEP_MOVED: Final = """
 INSERT INTO fhir.history (type, id, version, shard, updated, method, body, patient, author, patients, labels, replaced)
@@ -152,7 +153,8 @@ async def _claim(connection: Any, claims: Sequence[Claim]) -> None:
         return
     ordered = sorted(claims, key=lambda claim: claim.key)
     keys = [claim.key for claim in ordered]
-    taken = await connection.execute(CLAIM, keys, [shard_of(k) for k in keys], [c.seen + 1 for c in ordered])
+    turns, made = [c.seen + 1 for c in ordered], [c.made for c in ordered]
+    taken = await connection.execute(CLAIM, keys, [shard_of(k) for k in keys], turns, made)
     if taken != f"INSERT 0 {len(keys)}":
         raise VersionConflict
 

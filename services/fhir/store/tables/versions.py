@@ -48,7 +48,8 @@ unique_claim: Final = Table(
     Column("key", BYTEWISE, nullable=False),
     Column("shard", BigInteger, nullable=False),
     Column("turn", BigInteger, nullable=False),
+    Column("made", Text),
     PrimaryKeyConstraint("key", "shard", name="unique_claim_pkey"),
-    comment="What may exist once across all shards: a patient-bound resource's id that a client chose, or the criteria of a conditional "
-    "create. `turn` grows with each claim; `shard` is the hash of the key.",
+    comment="What may exist once across all shards: a patient-bound resource's id that a client chose, the criteria of a conditional "
+    "create, an institution's number of a care record. `turn` grows with each claim; `made` names what was written under it; `shard` is the hash of the key.",
 )
