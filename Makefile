@@ -50,7 +50,7 @@ format: $(TOOLS) ## 整理代码格式 · rewrite the code in its format
 soak: $(TOOLS) ## 更久的断电与性质测试 · kill -9 under a longer load, property tests round after round (ROUNDS=20)
 	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/e2e/test_kill.py tests/e2e/test_notifications_killed.py tests/e2e/test_referrals_killed.py tests/e2e/test_ingest_killed.py
 	YIYANG_SOAK=20 $(BIN)/python -m pytest tests/fuzz
-	YIYANG_SOAK=5 $(BIN)/python -m pytest tests/service/test_referral_races.py tests/service/test_referral_storm.py
+	YIYANG_SOAK=5 $(BIN)/python -m pytest tests/service/test_referral_races.py tests/service/test_referral_machine.py
 	for round in $$(seq $(ROUNDS)); do env -u CI $(BIN)/python -m pytest -m hypothesis || exit 1; done
 
 bench: $(READY) ## 压力测试（需要 wrk 与 PostgreSQL 程序）· measure the speed (needs wrk and PostgreSQL's programs)

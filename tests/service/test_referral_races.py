@@ -28,8 +28,6 @@ AT_ONCE: Final = 8
 LATEST: Final = 0.1
 LOSING: Final = frozenset({409, 412, 422})
 WANTING: Final = 20
-BEDS: Final = 40 if SOAK == 1 else 200
-"""Rounds of the last bed: each of them is twenty acts."""
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +127,7 @@ async def test_an_institution_accepts_while_the_clock_lets_the_referral_expire(h
 async def test_twenty_reserve_the_last_bed_at_once(house: Rivals, scene: Scene) -> None:
     """One gets it; once it gives it up, the nineteen others race anew, and another one joins."""
     key, waiting = f"bed:Location/{scene.organizations[1]}-bed", [await scene.at("accepted") for _ in range(WANTING)]
-    for _ in range(BEDS):
+    for _ in range(ROUNDS):
         clients = [house.at(scene.fulfiller, n % len(house.clients)) for n in range(WANTING)]
         answers = await asyncio.gather(
             *(scene.act(task, "schedule", by=client) for task, client in zip(waiting, clients, strict=True))
