@@ -8,15 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from fastapi import FastAPI
 
 from services.care.alerts.codes import ALERT_RULE, SID
 from services.care.alerts.course import Course, course_of
 from services.care.app import create_app as care
+from services.fhir.subscriptions.notifier import Notifier
 from services.kit.clock import LeapingClock
 from services.kit.peers import Peers
+from services.records.app import create_app as records
 from tests.builders import LOINC, UCUM, coded, episode_of_care, known_patient, observation, organization
 from tests.house import HIS, Fhir, in_one_process
+from tests.subscriptions import settings
 
 Json = dict[str, Any]
 
@@ -29,8 +33,9 @@ COUNTY: Final = "county"
 class Ward:
     """`home` is a client of the institution in whose care `elder` is; `listeners` and `clockworks` by process."""
 
-    def __init__(self, peers: Peers, apps: list[FastAPI], clock: LeapingClock) -> None:
+    def __init__(self, peers: Peers, apps: list[FastAPI], notifier: Notifier, clock: LeapingClock) -> None:
         self.clock = clock
+        self.notifier = notifier
         self.home = Fhir(peers, HIS, clock=clock).as_(organization=HOME, practitioner=NURSE)
         self.listeners = [app.state.listener for app in apps]
         self.clockworks = [app.state.clockwork for app in apps]
@@ -109,14 +114,21 @@ async def wards(database_url: str, processes: int = 1) -> AsyncIterator[list[War
     """One house as several processes would run it over one database and one clock."""
     clock, made = LeapingClock(), list[FastAPI]()
 
-    def noted(settings: Any, **given: Any) -> FastAPI:
-        made.append(care(settings, **given))
+    def noted(given_settings: Any, **given: Any) -> FastAPI:
+        made.append(care(given_settings, **given))
         return made[-1]
 
-    houses = [in_one_process(database_url, clock=clock, care=noted) for _ in range(processes)]
+    posts = list[FastAPI]()
+
+    def posting(given_settings: Any, **given: Any) -> FastAPI:
+        posts.append(records(given_settings, **given))
+        return posts[-1]
+
+    own = settings(database_url)
+    houses = [in_one_process(database_url, own, clock, care=noted, records=posting) for _ in range(processes)]
     peers = [await house.__aenter__() for house in houses]
     try:
-        found = [Ward(each, made[n : n + 1], clock) for n, each in enumerate(peers)]
+        found = [Ward(each, made[n : n + 1], posts[n].state.notifier, clock) for n, each in enumerate(peers)]
         for ward in found:
             await ward.listeners[0].work()
         county = {"reference": f"Organization/{COUNTY}"}
@@ -125,8 +137,25 @@ async def wards(database_url: str, processes: int = 1) -> AsyncIterator[list[War
         await found[0].noon()
         yield found
     finally:
+        for post in posts:
+            await post.state.notifier.service.outbound.close()
         for house in houses:
             await house.__aexit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+async def home(database_url: str) -> AsyncIterator[Ward]:
+    """One process, one house for all tests of a module."""
+    async with wards(database_url) as (ward,):
+        yield ward
+
+
+@pytest.fixture
+async def ward(home: Ward) -> Ward:
+    """At noon, with an elder of the test's own."""
+    await home.noon()
+    await home.admit()
+    return home
 
 
 async def main(database_url: str, ahead: float) -> None:
@@ -134,8 +163,8 @@ async def main(database_url: str, ahead: float) -> None:
     clock, made = LeapingClock(), list[FastAPI]()
     clock.leap(timedelta(seconds=ahead))
 
-    def noted(settings: Any, **given: Any) -> FastAPI:
-        made.append(care(settings, **given))
+    def noted(given_settings: Any, **given: Any) -> FastAPI:
+        made.append(care(given_settings, **given))
         return made[-1]
 
     async with in_one_process(database_url, clock=clock, care=noted):

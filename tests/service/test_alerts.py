@@ -1,6 +1,5 @@
 """From a reading to an alert, and to who answers it: each kind of rule, its boundary, hysteresis, quiet hours, the chain (docs/monitoring.md)."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,22 +9,13 @@ from services.care.alerts.codes import ALERT_OUTPUT, ALERT_RULE
 from services.care.alerts.course import course_of
 from tests.builders import coded, observation
 from tests.matchers import assert_outcome
-from tests.ward import CHINA, COUNTY, HOME, NURSE, Ward, wards
+from tests.receiver import receiving
+from tests.subscriptions import subscription
+from tests.ward import CHINA, COUNTY, HOME, NURSE, Ward, home, ward
+
+__all__ = ["home", "ward"]
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-async def house(database_url: str) -> AsyncIterator[Ward]:
-    async with wards(database_url) as (ward,):
-        yield ward
-
-
-@pytest.fixture
-async def ward(house: Ward) -> Ward:
-    await house.noon()
-    await house.admit()
-    return house
 
 
 def roles(task: Json) -> list[str]:
@@ -362,3 +352,15 @@ def sos(ward: Ward) -> Json:
         "priority": "stat",
         "subject": {"reference": ward.elder},
     }
+
+
+async def test_who_has_subscribed_is_told_of_an_alert_and_of_its_flag(ward: Ward) -> None:
+    async with receiving() as receiver:
+        await ward.home.created(
+            subscription(receiver.url, "alert", f"DetectedIssue?patient={ward.elder}", f"Flag?patient={ward.elder}")
+        )
+        await ward.notifier.settle()
+        await ward.measured("8480-6", 185)
+        await ward.notifier.settle()
+    course, alert = await ward.course(), await ward.alert()
+    assert {each["focus"] for each in receiver.events} == {f"DetectedIssue/{alert['id']}", course.flag}

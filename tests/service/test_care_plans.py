@@ -1,6 +1,5 @@
 """Plans from the library: applied, proposed by what is known of the elder, kept by several authors, looked at again in time (docs/care-plans.md)."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,23 +11,12 @@ from services.fhir.validation import parse, validate
 from tests.assessments import ability, assessment
 from tests.builders import care_plan, coded, condition, create, known_patient, transaction, urn
 from tests.matchers import assert_outcome
-from tests.ward import HOME, NURSE, Ward, wards
+from tests.ward import HOME, NURSE, Ward, home, ward
+
+__all__ = ["home", "ward"]
 
 Json = dict[str, Any]
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
-
-
-@pytest.fixture(scope="module")
-async def house(database_url: str) -> AsyncIterator[Ward]:
-    async with wards(database_url) as (ward,):
-        yield ward
-
-
-@pytest.fixture
-async def ward(house: Ward) -> Ward:
-    await house.noon()
-    await house.admit()
-    return house
 
 
 def given(**values: Any) -> Json:
