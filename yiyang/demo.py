@@ -22,6 +22,9 @@ from yiyang.command import CommandError, Commands, add_command
 from yiyang.installation import Installation
 from yiyang.operator import find_operator, register_through
 from yiyang.place import DATA_DIR, add_place, configured_database, database, installation
+from yiyang.population.county import County
+from yiyang.population.loading import SCOPES, Loader
+from yiyang.population.settling import settle
 from yiyang.process import dying_with_me
 from yiyang.story.acts import play
 from yiyang.story.cast import NAMES, ROLES, Cast
@@ -31,6 +34,9 @@ from yiyang.up import READY
 
 PORT: Final = 8000
 START_SECONDS: Final = 120
+ELDERS: Final = 500
+COUNTY_SECONDS: Final = 30.0
+"""Within which the county comes in: the whole demo is to last less than a minute, so on a slow machine fewer elders do."""
 OWN_DATA: Final = DATA_DIR / "demo"
 
 Register = Callable[[str, str, str, dict[str, Any]], None]
@@ -46,6 +52,13 @@ def register(commands: Commands) -> None:
         help="在该服务处登记系统的命令 · how `yiyang client add` is run where that server runs, "
         "e.g. 'docker compose exec -T gateway yiyang' (found by itself beside a compose file)",
     )
+    parser.add_argument(
+        "--elders",
+        type=int,
+        default=ELDERS,
+        metavar="N",
+        help=f"先载入的虚构县的老年人数，默认 {ELDERS}，0 为不载入 · elders of the county that is loaded first, 0 for none",
+    )
     add_place(parser)
 
 
@@ -53,7 +66,7 @@ def run(arguments: Namespace) -> int:
     if arguments.base:
         base = fhir_base(arguments.base)
         with registering(arguments) as add:
-            return _play(base, installation(arguments), add)
+            return _play(base, installation(arguments), add, arguments.elders)
     return _play_on_own_server(arguments)
 
 
@@ -61,7 +74,7 @@ def _play_on_own_server(arguments: Namespace) -> int:
     arguments.data = arguments.data or OWN_DATA
     with _own_server(arguments) as (server, base):
         with registering(arguments) as add:
-            code = _play(base, installation(arguments), add)
+            code = _play(base, installation(arguments), add, arguments.elders)
         if code == 0 and not arguments.once:
             print(f"\n服务仍在运行 · the server stays: {base}  （Ctrl-C 停止 · to stop）", flush=True)
             with suppress(KeyboardInterrupt):
@@ -69,12 +82,12 @@ def _play_on_own_server(arguments: Namespace) -> int:
     return code
 
 
-def _play(base: str, home: Installation, add: Register) -> int:
+def _play(base: str, home: Installation, add: Register, elders: int) -> int:
     """0 when every step was answered as the story expects."""
     started = time.monotonic()
     print(f"医养 Yiyang · {base}", flush=True)
     try:
-        steps = asyncio.run(_perform(base, home, add))
+        steps = asyncio.run(_perform(base, home, add, elders))
     except StoryError as error:
         print(f"\n演示中断 · the story ended early: {error}", file=sys.stderr)
         return 1
@@ -82,7 +95,7 @@ def _play(base: str, home: Installation, add: Register) -> int:
     return 0
 
 
-async def _perform(base: str, home: Installation, add: Register) -> int:
+async def _perform(base: str, home: Installation, add: Register, elders: int) -> int:
     limits = httpx.Timeout(TIMEOUT_SECONDS)
     async with httpx.AsyncClient(timeout=limits, trust_env=False) as http:
         stage = Stage(http, base)
@@ -90,12 +103,22 @@ async def _perform(base: str, home: Installation, add: Register) -> int:
         capabilities = await stage.get("metadata", "能力声明 · CapabilityStatement")
         stage.check(capabilities["fhirVersion"] == "4.0.1", "FHIR 4.0.1")
         configuration = await stage.get(".well-known/smart-configuration", "令牌地址 · where tokens come from")
+        if elders > 0:
+            stage.chapter("虚构的县", "a county that does not exist")
+            stage.note(await _settle(http, base, home, add, elders))
         players = {}
         for role, organization, scopes in ROLES:
             credentials = await asyncio.to_thread(credentials_of, home, add, role, organization, scopes)
             players[role] = await stage.client(NAMES[role], credentials, scopes, configuration["token_endpoint"])
         await play(stage, Cast(**players), datetime.now(UTC))
         return stage.steps
+
+
+async def _settle(http: httpx.AsyncClient, base: str, home: Installation, add: Register, elders: int) -> str:
+    """The county around the story, unless it is there from the time before."""
+    loader = Loader(http, base, lambda name: credentials_of(home, add, name, name, SCOPES))
+    came = await settle(loader, County(elders), datetime.now(UTC), COUNTY_SECONDS)
+    return f"载入 {came} 位老人 · {came} elders came in" if came else "已在 · is there already"
 
 
 def credentials_of(home: Installation, add: Register, role: str, organization: str, scopes: str) -> Credentials:

@@ -16,6 +16,7 @@ from yiyang.population.county import County
 from yiyang.population.files import Bundles, Ndjson, directory, of_elder
 from yiyang.population.loading import SCOPES, Loader
 from yiyang.population.records import kept
+from yiyang.population.settling import settle
 from yiyang.progress import Progress
 from yiyang.story.elements import CHINA, Json
 from yiyang.token import fhir_base
@@ -76,9 +77,8 @@ def _load(county: County, now: datetime, arguments: Namespace) -> None:
 
         async def load() -> None:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
-                loader = Loader(http, base, lambda name: credentials_of(home, add, name, name, SCOPES))
-                await loader.send_all(directory(county), lambda _: None)
-                progress = Progress(county.elders, "写入 · loading")
-                await loader.send_all(_elders(county, now), lambda entries: progress.advance(1, entries))
+                await settle(
+                    Loader(http, base, lambda name: credentials_of(home, add, name, name, SCOPES)), county, now
+                )
 
         asyncio.run(load())

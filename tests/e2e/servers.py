@@ -63,9 +63,9 @@ def _keep_metrics(server: Server) -> None:
         evidence.note("metrics", answer.text)
 
 
-def yiyang(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def yiyang(*arguments: str, seconds: float = START_SECONDS) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end."""
-    done = subprocess.run([*YIYANG, *arguments], capture_output=True, text=True, check=False, timeout=START_SECONDS)
+    done = subprocess.run([*YIYANG, *arguments], capture_output=True, text=True, check=False, timeout=seconds)
     evidence.note("command", done.stderr)
     return done
 

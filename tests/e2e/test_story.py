@@ -9,11 +9,12 @@ from services.kit.identifiers import is_uscc
 from tests.e2e.servers import Server, yiyang
 from yiyang.story.institutions import INSTITUTIONS
 
+PATIENCE = 150  # on a machine that does much else
 STEP = re.compile(r"^ *(\d+) (.) (GET|POST|PUT) +(/\S+) +(\d{3}) +(\d+) ms  ", re.MULTILINE)
 
 
 def test_the_story_plays_from_one_command(tmp_path: Path) -> None:
-    done = yiyang("demo", "--once", "--data", str(tmp_path / "data"))
+    done = yiyang("demo", "--once", "--elders", "0", "--data", str(tmp_path / "data"), seconds=PATIENCE)
     assert done.returncode == 0, done.stderr + done.stdout
     steps = STEP.findall(done.stdout)
     assert [int(number) for number, *_ in steps] == list(range(1, len(steps) + 1))
@@ -26,9 +27,11 @@ def test_the_story_plays_from_one_command(tmp_path: Path) -> None:
 
 
 def test_the_story_plays_against_a_running_server_twice(server: Server) -> None:
-    for _ in range(2):
-        done = yiyang("demo", "--once", "--base", server.root, "--data", str(server.data_dir))
+    for told in ("6 elders came in", "is there already"):
+        command = ("demo", "--once", "--elders", "6", "--base", server.root, "--data", str(server.data_dir))
+        done = yiyang(*command, seconds=PATIENCE)
         assert done.returncode == 0, done.stderr + done.stdout
+        assert told in done.stdout
 
 
 def test_without_a_server_the_demo_fails_in_one_line(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from services.records.identifiers import examine
 from yiyang.cli import main
 from yiyang.population.county import County
 from yiyang.population.files import directory
-from yiyang.population.health import health_of
+from yiyang.population.health import health_of, usual_of
 from yiyang.population.people import CENSUS, person
 from yiyang.population.records import kept
 
@@ -56,6 +56,22 @@ def test_ages_sexes_names_and_abilities_are_those_of_a_county() -> None:
     assert disabled == sorted(disabled)
     assert 0.12 < sum(h.level > 0 for h in health) / MANY < 0.25
     assert 0.5 < sum(h.has("I10") for h in health) / MANY < 0.62
+
+
+def test_readings_change_with_age_and_illness() -> None:
+    people = [person(n) for n in range(MANY)]
+    usual = [(p.age(CENSUS), h, usual_of(p, p.age(CENSUS), h)) for p in people for h in [health_of(p, p.age(CENSUS))]]
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    high, normal = (mean([u.systolic for _, h, u in usual if h.has("I10") is ill]) for ill in (True, False))
+    assert 138 < high < 155
+    assert 118 < normal < 134
+    young, old = (mean([u.weight for a, _, u in usual if low <= a < low + 10]) for low in (60, 85))
+    assert young > old + 4
+    assert mean([u.saturation for _, h, u in usual if h.has("J44")]) < mean([u.saturation for _, _, u in usual]) - 1
+    assert all(86 <= u.saturation <= 99 and u.weight >= 36 for _, _, u in usual)
 
 
 @pytest.mark.parametrize("number", range(0, 400, 8))

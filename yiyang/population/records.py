@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from services.kit.identifiers import referral_number
 from yiyang.population.chance import chance
 from yiyang.population.county import COUNTY, County
-from yiyang.population.health import Health, health_of, level_name
+from yiyang.population.health import Health, Usual, health_of, level_name, usual_of
 from yiyang.population.people import Person, person
 from yiyang.story import elder, month, terms
 from yiyang.story.elements import Calendar, Json, coding, concept, identifier, reference
@@ -42,7 +42,7 @@ def kept(number: int, county: County, now: datetime) -> Kept:
     random = chance(county.seed, "record", number)
     is_resident = health.level >= RESIDENT_FROM and random.random() < RESIDENT
     institution = random.choice(county.homes) if is_resident else county.clinics[one.town]
-    record = _Record(one, f"c{county.seed}-{number}", institution, health, county, calendar, random, is_resident)
+    record = _Record(one, f"c{county.seed}-{number}", institution, health, county, calendar, random, is_resident, age)
     return Kept(one, institution, tuple(record.resources()))
 
 
@@ -55,6 +55,7 @@ class _Record(NamedTuple):
     calendar: Calendar
     random: Random
     is_resident: bool
+    age: int
 
     @property
     def patient(self) -> str:
@@ -67,6 +68,7 @@ class _Record(NamedTuple):
         yield self._assessment()
         yield from self._measured()
         if self.random.random() < REFERRED[self.health.level]:
+            yield self._at_the_visit()
             yield self._referral()
 
     def _named(self, resource: Json, suffix: str) -> Json:
@@ -133,20 +135,35 @@ class _Record(NamedTuple):
         return self._named(month.ability(self.patient, self.institution, level, when), "ability")
 
     def _measured(self) -> Iterator[Json]:
-        days = MEASURED_DAYS[self.is_resident]
-        systolic = (148 if self.health.has("I10") else 126) + self.random.gauss(0, 8)
-        pulse = 74 + self.random.gauss(0, 6)
+        """What rises and falls with age, and with what she suffers from."""
+        days, usual = MEASURED_DAYS[self.is_resident], usual_of(self.person, self.age, self.health, self.county.seed)
         for n in range(days):
             when = self.calendar.at(5 + n * 360 // days + self.random.randrange(5), 8, self.random.randrange(60))
-            high = round(systolic + self.random.gauss(0, 7))
-            low = round(high * 0.58 + self.random.gauss(0, 5))
+            high = round(usual.systolic + self.random.gauss(0, 7))
+            low = round(high * usual.share + self.random.gauss(0, 5))
             yield self._named(month.blood_pressure(self.patient, self.institution, high, low, when), f"bp-{n}")
-            beats = round(pulse + self.random.gauss(0, 4))
+            beats = round(usual.pulse + self.random.gauss(0, 4))
             yield self._named(month.vital(self.patient, self.institution, month.PULSE, beats, when), f"pulse-{n}")
+            if n == 0:
+                yield from self._once(usual, when)
             if self.health.has("E11"):
                 sugar = round(max(4.2, self.random.gauss(8.1, 1.6)), 1)
                 glucose = month.vital(self.patient, self.institution, _GLUCOSE, sugar, when)
                 yield self._named(glucose | {"category": [terms.category("laboratory", "Laboratory")]}, f"glucose-{n}")
+
+    def _once(self, usual: Usual, when: str) -> Iterator[Json]:
+        for measure, reading, suffix in (
+            (month.WEIGHT, usual.weight, "weight"),
+            (month.SATURATION, usual.saturation, "spo2"),
+        ):
+            yield self._named(month.vital(self.patient, self.institution, measure, reading, when), suffix)
+
+    def _at_the_visit(self) -> Json:
+        """Measured when the referral is written."""
+        usual = usual_of(self.person, self.age, self.health, self.county.seed)
+        high, when = round(usual.systolic) + 12, self.calendar.ago(120)
+        reading = month.blood_pressure(self.patient, self.institution, high, round(high * usual.share), when)
+        return self._named(reading, "bp-visit")
 
     def _referral(self) -> Json:
         """One that is being written: the workflow takes it from here (docs/referral-workflow.md)."""

@@ -15,7 +15,7 @@ SHORT: Final = ("accept", "asap")
 
 async def agree(stage: Stage, cast: Cast, calendar: Calendar) -> None:
     stage.chapter("医联体与医养协议", "a consortium and two agreements")
-    member = transaction(update(_affiliation(HOSPITAL, CLINIC)))
+    member = transaction(update(affiliation(HOSPITAL, CLINIC)))
     await cast.hospital.transact(member, "医院牵头医联体，社区为成员 · the hospital leads, the clinic is a member")
     home = _contract(HOME, HOSPITAL, calendar, _directions("up", "down"))
     await cast.home.transact(transaction(create(home)), "养老院与医院的医养协议 · agreement of home and hospital")
@@ -25,7 +25,7 @@ async def agree(stage: Stage, cast: Cast, calendar: Calendar) -> None:
     )
 
 
-def _affiliation(lead: Institution, member: Institution) -> Json:
+def affiliation(lead: Institution, member: Institution) -> Json:
     return {
         "resourceType": "OrganizationAffiliation",
         "id": f"{lead.id}-{member.short.lower()}",
