@@ -122,7 +122,13 @@ class County:
             type=coded(f"{SYSTEM}/contract-type", kind),
             applies={"start": "2024-01-01", "end": self._day(date(YEAR, 6, 1), date(YEAR + 1, 6, 1)).isoformat()},
             subject=[{"reference": subject}],
+            signer=[self._signed(each) for each in (subject, f"Organization/{self.random.choice(self.clinics)}")],
         )
+
+    def _signed(self, party: str) -> Json:
+        kind = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.1"}
+        signature = {"type": [kind], "when": "2024-01-01T08:00:00+08:00", "who": {"reference": party}}
+        return {"type": {"code": "SIGNER"}, "party": {"reference": party}, "signature": [signature]}
 
     def _elder(self) -> None:
         home = self.random.choice(self.institutions)

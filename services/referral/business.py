@@ -20,6 +20,7 @@ from services.referral.codes import is_abort, is_referral, is_referral_request
 from services.referral.contracts import check_contract
 from services.referral.decided import Part, joined
 from services.referral.desk import Desk
+from services.referral.family_doctor.decide import decide_contract
 from services.referral.requests import decide_request
 from services.referral.states import STATES, state_of
 from services.referral.transitions import decide_task
@@ -74,9 +75,8 @@ async def _decide(place: int, change: Change, desk: Desk, calendar: Calendar) ->
         return await decide_request(change, desk)
     if change.type == "Contract":
         check_contract(change, desk.context.caller)
-    if change.type == "Appointment":
-        return await decide_appointment(place, change, desk)
-    return None
+        return await decide_contract(change, desk)
+    return await decide_appointment(place, change, desk) if change.type == "Appointment" else None
 
 
 async def _by_its_table(workflow: Workflow, place: int, change: Change, desk: Desk) -> Part:

@@ -15,6 +15,7 @@ from services.referral.operations import (
     depart,
     feedback,
     find_capacity,
+    fulfilment,
     interim,
     no_show,
     offer_back,
@@ -44,7 +45,7 @@ _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 _ONE_EACH: Final = (
     refer, submit, receive, ask, answer, supplement, accept, reject, readdress, withdraw, schedule, depart, arrive, treat, interim,
     pause, resume, no_show, offer_back, request_cancel, agree_cancel, refuse_cancel, feedback, acknowledge, terminate, request_void,
-    void, actions, process_message, find_capacity,
+    void, actions, process_message, find_capacity, fulfilment,
 )  # fmt: skip
 
 OPERATIONS: Final = (
