@@ -11,6 +11,7 @@ from services.records import health_management
 from services.records.consortia import check_writer
 from services.records.documents import held_against_content
 from services.records.identifiers import examine
+from services.records.rounds import check_round
 from services.records.stays import decide_bed, decide_stay
 
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ async def _stays(changes: Sequence[Change], others: Mapping[str, Json], context:
     found = []
     for n, change in enumerate(changes):
         if change.type == "Encounter":
+            await check_round(n, change, others, context)
             found.append(await decide_stay(n, change, beside, written, context))
         elif change.type == "Location":
             found.append(await decide_bed(n, change, context))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.care.residencies import modes_of, residence
+from services.care.residencies import modes_of, only_ones
 from services.records import beds
 from tests.builders import coded, encounter, episode_of_care
 from tests.house import Json
@@ -56,7 +56,8 @@ def test_a_history_begins_where_the_last_one_ended() -> None:
 def test_a_residency_is_one_of_its_kind() -> None:
     episode = episode_of_care("Patient/1", type=[coded(MODE, "residential"), coded("urn:other", "hospice")])
     assert modes_of(episode) == {"residential"}
-    assert residence(episode) == "residency:Patient/1"
-    assert residence(episode | {"status": "onhold"}) == "residency:Patient/1"
-    assert residence(episode | {"status": "finished"}) is None
-    assert residence(episode | {"type": [coded(MODE, "home-bed")]}) is None
+    assert only_ones(episode) == {"residency:Patient/1"}
+    assert only_ones(episode | {"status": "onhold"}) == {"residency:Patient/1"}
+    assert only_ones(episode | {"status": "finished"}) == frozenset()
+    assert only_ones(episode | {"type": [coded(MODE, "home-bed")]}) == {"home-bed:Patient/1"}
+    assert only_ones(episode | {"type": [coded(MODE, "family-doctor")]}) == frozenset()

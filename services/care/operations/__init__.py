@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.care.assessments.grading import Instruments
-from services.care.operations import alerts, plans, reconcile
+from services.care.operations import alerts, plans, reconcile, rounds
 from services.care.operations.evaluate_measure import Kept, evaluating
 from services.care.operations.populate import populating
 from services.care.operations.score import scoring
@@ -40,4 +40,5 @@ def operations(instruments: Instruments, kept: Kept, library: Plans) -> tuple[Op
         *alerts.OPERATIONS,
         *plans.operations(library),
         reconcile.OPERATION,
+        rounds.OPERATION,
     )
