@@ -1,12 +1,13 @@
 """How soon an alert is there: from the answer to the Observation that raises it to the first search that finds the DetectedIssue.
 
 `python -m benchmarks.alerts [--rate 500] [--seconds 10] [--workers 2] [--share 0.02] [FOLDER]` writes alerts.json to FOLDER (default
-.yiyang/alerts, its database is made anew). Devices of as many elders send heart rates, one a minute or a second as the rate makes it; a share of
-the readings is a critical blood pressure, each of another elder. Who looks asks every 50 ms. All of it shares the machine.
+.yiyang/alerts, its database is made anew). Devices of 200 elders send pulses by wrk; a share of the readings is a critical blood pressure, each of
+another elder. Who looks asks every 50 ms, so that much is in the figures. All of it shares the machine.
 """
 
 import asyncio
 import json
+import re
 import time
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime, timedelta
@@ -23,10 +24,22 @@ from tests.wire import Wire
 Json = dict[str, Any]
 
 ELDERS: Final = 200
+CONNECTIONS: Final = 32
+ANSWER_MS: Final = 20  # about as long an answer takes under this load
 LOOK_SECONDS: Final = 0.05
 WAIT_SECONDS: Final = 20
 BEHIND: Final = timedelta(seconds=5)
 RULE: Final = "blood-pressure-critical"
+_LUA: Final = """
+local bodies = {%s}
+local n = 0
+function delay() return %d end
+function request()
+  n = n %% #bodies + 1
+  local body = string.gsub(bodies[n], "AT", os.date("!%%Y-%%m-%%dT%%H:%%M:%%SZ"), 1)
+  return wrk.format("POST", "/fhir/Observation", {["content-type"] = "application/fhir+json", authorization = "Bearer %s"}, body)
+end
+"""
 
 
 class Watcher:
@@ -51,39 +64,53 @@ class Watcher:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def measure(server: Server, rate: float, seconds: float, share: float) -> Json:
+async def measure(server: Server, rate: float, seconds: float, share: float, folder: Path) -> Json:
     client = server.client("home")
-    count, alarms = int(rate * seconds), int(rate * seconds * share)
+    alarms = int(rate * seconds * share)
     elders = await _elders(client, max(ELDERS, alarms))
     watcher = Watcher(client)
     looking = asyncio.create_task(watcher.look())
     answered: dict[str, float] = {}
     took: list[float] = []
-    before, began = server.seconds(), time.time()
+    before = server.seconds()
+    pulses = asyncio.create_task(_pulses(server, client.token, elders[:ELDERS], rate * (1 - share), seconds, folder))
+    began = time.time()
     sending = []
-    for n in range(count):
-        critical = int(share and (n % int(1 / share) == 0))
-        elder = elders[n // int(1 / share) % len(elders)] if critical else elders[n % len(elders)]
-        sending.append(asyncio.create_task(_send(client, elder, answered if critical else None, took)))
-        if (pause := began + (n + 1) / rate - time.time()) > 0:
-            await asyncio.sleep(pause)
+    for n in range(alarms):
+        sending.append(asyncio.create_task(_send(client, elders[n], answered, took)))
+        await asyncio.sleep(max(0.0, began + (n + 1) * seconds / alarms - time.time()))
     await asyncio.gather(*sending)
-    lasted = time.time() - began
+    wrk = await pulses
+    used = [round((now - then) / seconds, 2) for now, then in zip(server.seconds(), before, strict=True)]
     deadline = time.time() + WAIT_SECONDS
     while not answered.keys() <= watcher.at.keys() and time.time() < deadline:  # noqa: ASYNC110 - it is polled
         await asyncio.sleep(LOOK_SECONDS)
     looking.cancel()
-    used = [round((now - then) / lasted, 2) for now, then in zip(server.seconds(), before, strict=True)]
     seen = [watcher.at[each] - at for each, at in answered.items() if each in watcher.at]
     return {
-        "rate": round(count / lasted, 1),
-        "observations": count,
+        "rate": round((wrk["count"] + alarms) / seconds, 1),
+        "refused": wrk["refused"],
         "alerts": len(seen),
         "lost": len(answered) - len(seen),
         "from_stored_to_visible": spread(seen),
         "write": spread(took),
         "cores": dict(zip(("server", "postgres"), used, strict=True)),
     }
+
+
+async def _pulses(
+    server: Server, token: str, elders: list[tuple[str, str]], rate: float, seconds: float, folder: Path
+) -> dict[str, int]:
+    """Ordinary readings at about this rate; how many were answered, and how many of them not as they should be."""
+    bodies = ",".join(f"[[{json.dumps(_reading(each, '8867-4', 72, '/min', 'AT'))}]]" for each in elders)
+    script = folder / "pulses.lua"
+    script.write_text(_LUA % (bodies, max(1, round(CONNECTIONS / rate * 1000 - ANSWER_MS)), token))
+    command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds:.0f}s", "-s", str(script), server.base]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said = (await process.communicate())[0].decode()
+    counted = re.search(r"(\d+) requests in", said)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    return {"count": int(counted[1]) if counted else 0, "refused": int(refused[1]) if refused else 0}
 
 
 async def _elders(client: Wire, count: int) -> list[tuple[str, str]]:
@@ -96,23 +123,26 @@ async def _elders(client: Wire, count: int) -> list[tuple[str, str]]:
     return found
 
 
-async def _send(client: Wire, elder: tuple[str, str], alarms: dict[str, float] | None, took: list[float]) -> None:
-    code, value, unit = ("8867-4", 72, "/min") if alarms is None else ("8480-6", 191, "mm[Hg]")
+async def _send(client: Wire, elder: tuple[str, str], alarms: dict[str, float], took: list[float]) -> None:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    quantity = {"value": value, "system": UCUM, "code": unit}
-    reading = observation(elder[0], code=coded(LOINC, code), effectiveDateTime=now, valueQuantity=quantity)
     began = time.time()
-    made = await client.post("/Observation", reading | {"device": {"reference": elder[1]}})
+    made = await client.post("/Observation", _reading(elder, "8480-6", 191, "mm[Hg]", now))
     took.append(time.time() - began)
     assert made.status_code == HTTPStatus.CREATED, made.text  # noqa: S101 - a measurement of failures is none
-    if alarms is not None:
-        alarms[made.json()["id"]] = time.time()
+    alarms[made.json()["id"]] = time.time()
+
+
+def _reading(elder: tuple[str, str], code: str, value: int, unit: str, at: str) -> Json:
+    quantity = {"value": value, "system": UCUM, "code": unit}
+    reading = observation(elder[0], code=coded(LOINC, code), effectiveDateTime=at, valueQuantity=quantity)
+    return reading | {"device": {"reference": elder[1]}}
 
 
 def main(arguments: Namespace) -> None:
-    with serving(arguments.folder.resolve(), arguments.workers) as server:
-        found = asyncio.run(measure(server, arguments.rate, arguments.seconds, arguments.share))
-    (arguments.folder / "alerts.json").write_text(json.dumps(found, indent=2) + "\n")
+    folder = arguments.folder.resolve()
+    with serving(folder, arguments.workers) as server:
+        found = asyncio.run(measure(server, arguments.rate, arguments.seconds, arguments.share, folder))
+    (folder / "alerts.json").write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
 
