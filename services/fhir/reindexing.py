@@ -23,9 +23,10 @@ FRESH_SECONDS: Final = 2
 SETTLE: Final = timedelta(seconds=10)
 POLL_SECONDS: Final = 2.0
 OWN: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
-    "~persons": (1, ("Patient", "Person", "Practitioner", "RelatedPerson"))
+    "~persons": (1, ("Patient", "Person", "Practitioner", "RelatedPerson")),
+    "~worklist": (1, ("Task",)),
 }
-"""What the engine itself indexes otherwise than it once did, by a name that no resource has: its version and its types (docs/adr/0024, docs/adr/0028).
+"""What the engine itself indexes otherwise than it once did, by a name that no resource has: its version and its types (docs/adr/0024, docs/adr/0028, docs/adr/0036).
 
 Where the version is raised, what is stored is indexed anew, as for a parameter of one's own.
 """

@@ -1,11 +1,17 @@
 """The worklist of a referral desk is one search: deadline, direction, state, priority and the other party (docs/referral-workflow.md)."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.fhir import reindexing
+from services.fhir.search.index import index
+from services.fhir.store import reindex
+from services.kit.clock import StillClock
+from services.kit.database import Database
 from services.referral.codes import TASK_CODE
-from tests.house import Fhir
+from tests.house import BASE, Fhir
 from tests.referrals import Scene
 
 Json = dict[str, Any]
@@ -60,3 +66,30 @@ async def test_the_states_of_a_worklist_are_counted_in_one_batch(scene: Scene) -
     entries = [{"request": {"method": "GET", "url": url}} for url in urls]
     answer = await scene.fulfiller.post("/", {"resourceType": "Bundle", "type": "batch", "entry": entries})
     assert [each["resource"]["total"] for each in answer.json()["entry"]] == [1, 1, 0]
+
+
+async def test_what_was_stored_before_there_were_such_parameters_is_found_too(
+    scene: Scene, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older server indexed neither direction nor deadline nor the other party."""
+    monkeypatch.setattr(reindexing, "FRESH_SECONDS", 0)
+    task = await scene.submitted()
+    query = f"party=Organization/{scene.organizations[0]}&direction=up&deadline=gt2020&_sort=deadline"
+    assert ids(await found(scene.fulfiller, query)) == [task["id"]]
+    database = Database(database_url)
+    try:
+        async with database.connection() as connection:
+            await connection.execute(
+                """UPDATE fhir.task SET quantities = NULL, tokens = ARRAY(
+                SELECT t FROM unnest(tokens) t WHERE t NOT LIKE 'direction=%' AND t NOT LIKE 'party=%') WHERE id = $1""",
+                task["id"],
+            )
+            assert ids(await found(scene.fulfiller, query)) == []
+            await connection.execute("DELETE FROM fhir.reindex WHERE parameter = '~worklist'")
+            learner = reindexing.Learner(database, StillClock(datetime.now(UTC) + timedelta(days=1)))
+            await learner.fresh()
+            while await reindex.step(connection, {"Task": index("Task", BASE)}, learner.versions, timedelta(0), None):
+                pass
+    finally:
+        await database.close()
+    assert ids(await found(scene.fulfiller, query)) == [task["id"]]
