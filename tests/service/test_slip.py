@@ -90,6 +90,21 @@ async def test_the_way_back_has_a_form_of_its_own(scene: Scene) -> None:
     assert "不作为就诊凭证" in page, "a draft is no pass"
 
 
+async def test_the_slip_of_the_way_up_has_what_came_back(scene: Scene) -> None:
+    task = await scene.at("treating")
+    entries = scene.accompanied(task, "feedback")
+    note = entries[1][0]["resource"]
+    note["section"][0]["text"] = slips.section("11535-2", "诊断结果", "<p>慢性心力衰竭急性加重</p>")["text"]
+    before = await scene.placer.get(f"/Task/{task['id']}/$slip?_format=text/html")
+    assert "回转" not in before.text
+    answer = await scene.act(task, "feedback", entries=entries[1], **entries[0])
+    assert answer.status_code == 200, answer.text
+    for side in (scene.placer, scene.fulfiller):
+        page = await side.get(f"/Task/{task['id']}/$slip?_format=text/html")
+        assert "双向转诊（回转）单" in page.text
+        assert "慢性心力衰竭急性加重" in page.text
+
+
 async def test_nobody_else_learns_that_there_is_one(scene: Scene) -> None:
     task = await refer(scene)
     stranger = scene.placer.as_(organization="slip-stranger")

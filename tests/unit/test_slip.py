@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
+import msgspec
 import pytest
 
+from services.fhir.pages.document import Document
 from services.fhir.pages.html import html
 from services.fhir.pages.sheet import Sheet
 from services.referral.slip.filled import slip
@@ -155,3 +157,15 @@ def test_the_kind_of_visit_and_the_consent_are_told() -> None:
     papers.order["encounter"] = {"reference": "Encounter/e1"}
     papers.named["Encounter/e1"] = visit
     assert "门诊/住院/急诊[急诊] 接收科室[] 知情同意书[已附]" in read(filled(papers))
+
+
+def test_what_came_back_stands_behind_the_slip_by_which_the_elder_went() -> None:
+    sent = slips.papers(at="closed")
+    answer = Document(slips.back_package(), slips.CHINA)
+    told = read(filled(msgspec.structs.replace(sent, answer=answer)))
+    out, sign, back = told.partition("双向转诊（回转）单")
+    assert sign
+    assert "双向转诊（转出）单" in out
+    assert back.index("致 凤凰社区卫生服务中心：") < back.index("慢性心力衰竭急性加重") < back.index("呋塞米新增")
+    assert "机构[甘德尔医院]" in back
+    assert "住院病案号[ZY-7]" in back

@@ -24,6 +24,8 @@ from services.referral.slip.form import (
     Form,
 )
 from services.referral.slip.papers import Papers
+from services.referral.slip.people import called, institution, name_of, patient_of, phone_of, record_number, who
+from services.referral.slip.returned import returned
 
 Json = dict[str, Any]
 
@@ -37,11 +39,16 @@ def slip(papers: Papers, url: str, zone: ZoneInfo, at: datetime) -> Sheet:
         *TITLE,
         number=_number(papers.order),
         number_label="转诊单号",
-        parts=(_stub(papers, form, zone), _main(papers, form, zone)),
+        parts=(_stub(papers, form, zone), _main(papers, form, zone), *_returned(papers, zone)),
         note=f"状态：{state}　打印时间：{words.moment(at, zone)}",
         url=url,
         mark=NOT_VALID if status in ENDED or status == "draft" else "",
     )
+
+
+def _returned(papers: Papers, zone: ZoneInfo) -> Iterator[Part]:
+    if papers.answer is not None:
+        yield returned(papers, papers.answer, zone)
 
 
 def _number(order: Json) -> str:
@@ -50,12 +57,12 @@ def _number(order: Json) -> str:
 
 
 def _stub(papers: Papers, form: Form, zone: ZoneInfo) -> Part:
-    patient = _patient(papers)
+    patient = patient_of(papers)
     return Part(
         form.stub,
         form.stub_english,
         facts=(
-            (*_who(papers), Fact(form.number_label, form.number_english, _record(papers, form), weight=2)),
+            (*who(papers), Fact(form.number_label, form.number_english, record_number(papers, form), weight=2)),
             (
                 Fact("家庭住址", "Address", words.address(patient.get("address")), weight=3),
                 Fact("联系电话", "Phone", words.phone(patient.get("telecom")), weight=2),
@@ -67,30 +74,25 @@ def _stub(papers: Papers, form: Form, zone: ZoneInfo) -> Part:
 
 
 def _main(papers: Papers, form: Form, zone: ZoneInfo) -> Part:
-    record = [Fact("住院病案号", "Inpatient record no.", _record(papers, form), weight=2)] if form is BACK else []
-    placer = papers.find(papers.task.get("requester"))
+    record = [Fact("住院病案号", "Inpatient record no.", record_number(papers, form), weight=2)] if form is BACK else []
     return Part(
         form.title,
         form.english,
-        salutation=f"致 {_institution(papers, papers.task.get('owner')) or BLANK}：",
-        facts=((*_who(papers), *record), _local(papers)),
-        sentence=f"现有患者 {_name(papers) or BLANK} {form.sentence}",
+        salutation=f"致 {institution(papers, papers.task.get('owner')) or BLANK}：",
+        facts=((*who(papers), *record), _local(papers)),
+        sentence=f"现有患者 {name_of(papers) or BLANK} {form.sentence}",
         sections=(*_sections(papers, form.entries, is_national=True), *_sections(papers, _more(form))),
         closing=(
-            (_signature(papers), Fact("联系电话", "Phone", _phone(papers, placer))),
             (
-                Fact("机构", "Institution", _institution(papers, papers.task.get("requester")), weight=2),
+                _signature(papers),
+                Fact("联系电话", "Phone", phone_of(papers, _physician(papers), papers.task.get("requester"))),
+            ),
+            (
+                Fact("机构", "Institution", institution(papers, papers.task.get("requester")), weight=2),
                 Fact("日期", "Date", _signed_on(papers, zone)),
             ),
         ),
     )
-
-
-def _who(papers: Papers) -> tuple[Fact, ...]:
-    patient = _patient(papers)
-    gender = words.GENDERS.get(patient.get("gender", ""), "")
-    age = words.age(patient.get("birthDate"), papers.order.get("authoredOn"))
-    return (Fact("患者姓名", "Name", _name(papers), weight=2), Fact("性别", "Sex", gender), Fact("年龄", "Age", age))
 
 
 def _local(papers: Papers) -> tuple[Fact, ...]:
@@ -100,7 +102,7 @@ def _local(papers: Papers) -> tuple[Fact, ...]:
     inputs = (each.get("valueReference", {}).get("reference", "") for each in papers.task.get("input", ()))
     agreed = "已附" if any("Consent/" in reference for reference in inputs) else ""
     return (
-        Fact("医保号", "Insurance no.", words.identifier(_patient(papers).get("identifier"), *INSURED), weight=2),
+        Fact("医保号", "Insurance no.", words.identifier(patient_of(papers).get("identifier"), *INSURED), weight=2),
         Fact("门诊/住院/急诊", "Visit", visit, weight=2),
         Fact("接收科室", "Department", _receiver(papers, "department"), weight=2),
         Fact("知情同意书", "Consent", agreed, weight=2),
@@ -110,7 +112,7 @@ def _local(papers: Papers) -> tuple[Fact, ...]:
 def _sentence(papers: Papers, form: Form, zone: ZoneInfo) -> str:
     """于…年…月…日因病情需要，转入…单位…科室…接诊医生。"""
     day = words.day(papers.order.get("authoredOn"), zone) or f"{BLANK}年＿＿月＿＿日"
-    place = _institution(papers, papers.task.get("owner")) or BLANK
+    place = institution(papers, papers.task.get("owner")) or BLANK
     department, physician = _receiver(papers, "department") or BLANK, _receiver(papers, "physician") or BLANK
     return f"于 {day} 因病情需要，{form.moves} {place} 单位 {department} 科室 {physician} 接诊医生。"
 
@@ -139,42 +141,17 @@ def _section(papers: Papers, code: str) -> tuple[Block, ...]:
     return ()
 
 
-def _patient(papers: Papers) -> Json:
-    return papers.find(papers.task.get("for")) or papers.find(papers.note.get("subject"))
-
-
-def _name(papers: Papers) -> str:
-    return words.person(_patient(papers).get("name"))
-
-
-def _record(papers: Papers, form: Form) -> str:
-    stay = papers.find(papers.order.get("encounter"))
-    numbers = (*_patient(papers).get("identifier", ()), *stay.get("identifier", ()))
-    return words.identifier(numbers, *form.number)
-
-
-def _institution(papers: Papers, reference: Any) -> str:
-    return words.clean(papers.find(reference).get("name")) or _display(reference)
-
-
 def _receiver(papers: Papers, code: str) -> str:
     """Who the fulfiller says will receive the elder, once it has accepted; before, what was asked for."""
     told = outputs(papers.task, code)
     asked = papers.order.get("performer", ()) if code == "department" else ()
     departments = (each for each in asked if papers.find(each).get("partOf"))
-    return next(filter(None, (_called(papers, each) for each in (*told[::-1], *departments))), "")
-
-
-def _called(papers: Papers, reference: Any) -> str:
-    found = papers.find(reference)
-    name = found.get("name")
-    practised = _called(papers, found["practitioner"]) if isinstance(found.get("practitioner"), dict) else ""
-    return (words.clean(name) if isinstance(name, str) else words.person(name)) or practised or _display(reference)
+    return next(filter(None, (called(papers, each) for each in (*told[::-1], *departments))), "")
 
 
 def _signature(papers: Papers) -> Fact:
     """The name of who answers for the package; the pen finds room behind it."""
-    return Fact("转诊医生（签字）", "Physician, signed", _called(papers, _physician(papers)), is_signed=True, weight=2)
+    return Fact("转诊医生（签字）", "Physician, signed", called(papers, _physician(papers)), is_signed=True, weight=2)
 
 
 def _physician(papers: Papers) -> Any:
@@ -182,16 +159,7 @@ def _physician(papers: Papers) -> Any:
     return next((r for r in (*attested, *papers.note.get("author", ()), papers.order.get("requester")) if r), None)
 
 
-def _phone(papers: Papers, placer: Json) -> str:
-    """The physician's own, else that of the institution."""
-    return words.phone(papers.find(_physician(papers)).get("telecom")) or words.phone(placer.get("telecom"))
-
-
 def _signed_on(papers: Papers, zone: ZoneInfo) -> str:
     attested = (each.get("time") for each in papers.note.get("attester", ()))
     times = (*attested, papers.note.get("date"), papers.order.get("authoredOn"))
     return next((words.day(text, zone) for text in times if text), "")
-
-
-def _display(reference: Any) -> str:
-    return words.clean(reference.get("display")) if isinstance(reference, dict) else ""

@@ -59,9 +59,10 @@ BACK: Final = Form(
 )  # fmt: skip
 FORMS: Final[Mapping[str, Form]] = {"up": OUT, "lateral": OUT, "down": BACK}
 
+MEDICATION: Final = Entry("用药", "Medication", ("10160-0", "10183-2"))
 ADDED: Final = (
     Entry("过敏史", "Allergies", ("48765-2",)),
-    Entry("用药", "Medication", ("10160-0", "10183-2")),
+    MEDICATION,
     Entry("生命体征", "Vital signs", ("8716-3",)),
     Entry("主要检查结果", "Results", ("30954-2",)),
     Entry("主要既往史", "Past history", ("11348-0",)),

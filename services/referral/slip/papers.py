@@ -16,9 +16,10 @@ from services.fhir.interactions.answers import unknown
 from services.fhir.outcomes import forbidden, unprocessable
 from services.fhir.pages.document import Document
 from services.fhir.request import FhirRequest
-from services.fhir.scopes import READ, permissions
+from services.fhir.scopes import READ, Permissions, permissions
 from services.fhir.service import Service
-from services.referral.codes import is_referral, outputs
+from services.referral.codes import direction_of, is_referral, outputs, reference_in
+from services.referral.facts import subject_of
 
 Json = dict[str, Any]
 
@@ -27,12 +28,13 @@ DIRECTORY: Final = frozenset({"Organization", "Practitioner", "PractitionerRole"
 
 
 class Papers(msgspec.Struct, frozen=True):
-    """`named` holds what was found of the resources that the others refer to, by `Type/id`."""
+    """`named` holds what was found of the resources that the others refer to, by `Type/id`; `answer` is the 回转单, once it has come back."""
 
     task: Json
     order: Json
     package: tuple[Document, ...]
     named: dict[str, Json]
+    answer: Document | None = None
 
     def find(self, reference: Any) -> Json:
         """Of the package, as it was sent, else as it stands now; empty where there is none.
@@ -63,10 +65,27 @@ async def papers(task: Json, request: FhirRequest, service: Service) -> Papers:
     order = await _needed(task.get("focus"), service)
     bundles = [await _needed(each, service) for each in _package(task, order)]
     package = tuple(Document(bundle, service.zone) for bundle in bundles)
-    made = Papers(task, order, package, {})
+    made = Papers(task, order, package, {}, await _answer(task, order, allowed, service))
     names = [n for r in _people(made) if (n := name_in(r)) and allowed.allow(n.partition("/")[0], READ)]
     found = await asyncio.gather(*(_read(name, service) for name in [*dict.fromkeys(names)][:MAX_NAMED]))
     return msgspec.structs.replace(made, named={f"{r['resourceType']}/{r['id']}": r for r in found if r})
+
+
+async def _answer(task: Json, order: Json, allowed: Permissions, service: Service) -> Document | None:
+    """What came back for a referral up, with what its sections name; nothing where the reader may not know of it."""
+    found = outputs(task, "feedback")[-1:] if direction_of(order) != "down" else []
+    name = name_in(found[0]) if found else None
+    if not name or not name.startswith("Composition/") or not allowed.allow("Composition", READ):
+        return None
+    note = await _read(name, service)
+    if note is None:
+        return None
+    entries = [name_in(each) for section in note.get("section", ()) for each in section.get("entry", ())]
+    names = [n for n in dict.fromkeys(entries) if n and allowed.allow(n.partition("/")[0], READ)][:MAX_NAMED]
+    read = await asyncio.gather(*(_read(each, service) for each in names))
+    own = reference_in(task.get("for"))
+    resources = [{"resource": each} for each in (note, *filter(None, read)) if subject_of(each) in ("", own)]
+    return Document({"resourceType": "Bundle", "type": "document", "entry": resources}, service.zone)
 
 
 async def _needed(reference: Any, service: Service) -> Json:
@@ -106,4 +125,5 @@ def _people(papers: Papers) -> Iterator[Any]:
     yield from order.get("performer", ())
     yield from (each.get("party") for each in note.get("attester", ()))
     yield from note.get("author", ())
+    yield from papers.answer.composition.get("author", ()) if papers.answer else ()
     yield from (*outputs(task, "department"), *outputs(task, "physician"))
