@@ -45,6 +45,11 @@ class Look:
         found = await self.search("HealthcareService", ("specialty", specialty), ("active", "true"))
         return {owner for each in found if (owner := id_in(each.get("providedBy"), "Organization"))}
 
+    async def waiting(self, schedules: Sequence[str], day: str) -> list[Json]:
+        """Who is there for these schedules on a day."""
+        asked = (("slot.schedule", ",".join(schedules)), ("status", "arrived,checked-in"), ("date", day))
+        return await self.search("Appointment", *asked)
+
     def warning(self) -> list[Json]:
         text = f"多于 {MOST} 项，结果不全 · more than {MOST} of a kind, not all were looked at"
         return [{"name": "warning", "valueString": text}] if self._is_cut else []

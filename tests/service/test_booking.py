@@ -65,7 +65,7 @@ async def test_of_many_who_book_at_once_as_many_get_a_place_as_there_are(desk: D
     elders = [await desk.scene.meet() for _ in range(8)]
     answers = await asyncio.gather(*(desk.asked("book", desk.scene.placer, of(slot), patient=e) for e in elders))
     assert sorted(each.status_code for each in answers) == [201] * 3 + [409] * 5
-    assert await desk.status(slot) == "busy"
+    assert await desk.found(desk.scene.placer) == []
 
 
 async def test_a_cancelled_place_is_free_again(desk: Desk) -> None:
@@ -177,6 +177,35 @@ async def test_a_place_is_held_then_booked(desk: Desk) -> None:
     )
     assert (answer.status_code, answer.json()["status"]) == (200, "booked")
     assert answer.json()["id"] == held["id"]
+
+
+# ---- the queue -----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_who_waits_sees_how_many_are_ahead_and_is_told_when_it_is_nearly_time(desk: Desk) -> None:
+    scene = desk.scene
+    elders = [scene.patient, *[await scene.meet() for _ in range(3)]]
+    waiting = []
+    for n, elder in enumerate(elders):
+        booked = await desk.booked(await desk.slot(30 + n / 4), patient=elder)
+        answer = await scene.fulfiller.put(f"/Appointment/{booked['id']}", booked | {"status": "checked-in"})
+        waiting.append(answer.json())
+
+    async def ahead(appointment: Json) -> list[int]:
+        told = (await scene.placer.get(f"/Appointment/{appointment['id']}/$queue")).json()
+        return [each["valueInteger"] for each in told["parameter"]]
+
+    assert [await ahead(each) for each in waiting] == [[0, 4], [1, 4], [2, 4], [3, 4]]
+    first = waiting[0] | {"status": "fulfilled"}
+    assert (await scene.fulfiller.put(f"/Appointment/{first['id']}", first)).status_code == 200
+    assert [await ahead(each) for each in waiting[1:]] == [[0, 3], [1, 3], [2, 3]]
+    reminded = []
+    for elder in elders:
+        found = (await scene.placer.get(f"/Communication?subject={elder}")).json().get("entry", ())
+        reminded += [each["resource"]["about"][0]["reference"] for each in found]
+    assert reminded == [f"Appointment/{waiting[2]['id']}"]
+    done = await scene.placer.get(f"/Appointment/{first['id']}/$queue")
+    assert_outcome(done, 422, "business-rule", "Appointment.status")
 
 
 # ---- a referral takes the place over -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.fhir.access.grants import instant_of
 from services.fhir.business import Change, Hold, Timer
-from services.referral.booking import states
+from services.referral.booking import queue, states
 from services.referral.codes import id_in, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
@@ -40,11 +40,28 @@ async def decide_booking(place: int, change: Change, desk: Desk) -> Part | None:
             check_bookable(slots[name], desk.context.caller.organization, desk.context.at)
     return Part(
         bodies=await provided(place, change, desk),
+        created=await _told(change, desk),
         changed=await slots_after(given_up, added, desk),
         takes=tuple([hold async for hold in _holds(holder, change, slots, desk)]),
         frees=(holder,) if not new else tuple(f"{holder} slot:{name}" for name in given_up),
         timers={holder: _timers(after, desk.context.at)},
     )
+
+
+async def _told(change: Change, desk: Desk) -> tuple[Json, ...]:
+    """When one is called in, whoever comes after the next is told."""
+    before = change.before or {}
+    day = states.day_of(before, desk.context.zone)
+    if not queue.is_called(before, change.after) or not day:
+        return ()
+    slots = [found for name in states.slots_of(before) if (found := await desk.resource(name))]
+    schedules = ",".join(sorted({reference_in(each.get("schedule")) for each in slots}))
+    asked = (("slot.schedule", schedules), ("status", "arrived,checked-in"), ("date", day))
+    waiting = queue.in_order(
+        each for each, _ in await desk.search("Appointment", *asked) if each.get("id") != change.id
+    )
+    called = waiting[queue.TOLD_AT : queue.TOLD_AT + 1]
+    return tuple(queue.notice(each, desk.context.at, desk.context.zone) for each in called)
 
 
 async def provided(place: int, change: Change, desk: Desk) -> dict[int, Json]:

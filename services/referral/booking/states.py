@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from services.fhir.access.grants import instant_of
 from services.referral.codes import CANONICAL, reference_in
@@ -55,3 +56,9 @@ def reminder(appointment: Json, at: datetime) -> datetime | None:
     if appointment.get("status") != "booked" or start is None or start - REMINDED_BEFORE <= at:
         return None
     return start - REMINDED_BEFORE
+
+
+def day_of(appointment: Json, zone: ZoneInfo) -> str:
+    """The day on which it is, where the institution is; empty where it has no time."""
+    start = instant_of(appointment.get("start"))
+    return start.astimezone(zone).date().isoformat() if start else ""

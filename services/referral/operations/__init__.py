@@ -21,6 +21,7 @@ from services.referral.operations import (
     offer_back,
     pause,
     process_message,
+    queue,
     readdress,
     receive,
     refer,
@@ -45,7 +46,7 @@ _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 _ONE_EACH: Final = (
     refer, submit, receive, ask, answer, supplement, accept, reject, readdress, withdraw, schedule, depart, arrive, treat, interim,
     pause, resume, no_show, offer_back, request_cancel, agree_cancel, refuse_cancel, feedback, acknowledge, terminate, request_void,
-    void, actions, process_message, find_capacity, fulfilment,
+    void, actions, process_message, find_capacity, fulfilment, queue,
 )  # fmt: skip
 
 OPERATIONS: Final = (
