@@ -1,4 +1,4 @@
-"""What the access predicate and the audit cost, each as a share: the same work with and without, by turns, in the same minutes.
+"""What the access predicate, the audit and the metrics cost, each as a share: the same work with and without, by turns, in the same minutes.
 
 `python -m benchmarks.costs [--patients 300] [--rounds 21] [--load FOLDER] [FOLDER]`: statements one at a time on one connection, prepared;
 requests sixteen at a time through a service in this process, signed as the gateway signs them. The caller has a basis for the patients and made none
@@ -34,6 +34,7 @@ from services.fhir.store.audit_log import AuditLog
 from services.fhir.store.query import page_statement
 from services.kit.caller import HEADER, Caller, sign
 from services.kit.database import Database, role_of
+from services.kit.metrics import Measured
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
 from services.records.app import create_app as records
@@ -145,8 +146,8 @@ async def together(work: Work) -> float:
 
 @contextmanager
 def without_predicate() -> Iterator[None]:
-    def everything(caller: Caller, at: datetime, cleared: tuple[str, ...] = ()) -> Access:
-        return msgspec.structs.replace(access_of(caller, at, cleared), is_system=True)
+    def everything(caller: Caller, at: datetime, *rest: Any) -> Access:
+        return msgspec.structs.replace(access_of(caller, at, *rest), is_system=True)
 
     with patch("services.fhir.service.access_of", everything):
         yield
@@ -158,6 +159,15 @@ def without_audit() -> Iterator[None]:
         await asyncio.sleep(0)
 
     with patch.object(AuditLog, "record", forget):
+        yield
+
+
+@contextmanager
+def without_metrics() -> Iterator[None]:
+    async def straight(app: Measured, scope: Any, receive: Any, send: Any) -> None:
+        await app.app(scope, receive, send)
+
+    with patch.object(Measured, "__call__", straight):
         yield
 
 
@@ -187,7 +197,7 @@ async def measured(url: str, options: Namespace) -> list[Cost]:
     await connection.close()
     async with _house(url) as peers:
         for what, work in by_request(peers, loader.ids, observations).items():
-            for name, off in (("predicate", without_predicate), ("audit", without_audit)):
+            for name, off in (("predicate", without_predicate), ("audit", without_audit), ("metrics", without_metrics)):
                 whole = _together(work)
                 costs.append(await cost(f"{name}, {what}", options.rounds, whole, lacking(off, work)))
     return costs

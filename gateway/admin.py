@@ -18,12 +18,13 @@ from gateway.rates import RateLimit
 from gateway.registry import Client, Clients, Options
 from gateway.remember import Remember, caller_of
 from gateway.request_id import request_id_of
-from gateway.scopes import ADMIN_ORGANIZATION, ADMIN_PLATFORM, read_scopes
+from gateway.scopes import ADMIN_ORGANIZATION, ADMIN_PLATFORM, OPS_METRICS, read_scopes
 from gateway.session import Session
 from services.fhir.outcomes import bad_request, forbidden, not_found, unprocessable
 
 MAX_BYTES = 200_000
 _ADMIN = frozenset({ADMIN_ORGANIZATION, ADMIN_PLATFORM})
+_GIVEN = _ADMIN | {OPS_METRICS}  # only by who has them
 
 Document = dict[str, Any] | list[dict[str, Any]]
 
@@ -71,7 +72,7 @@ class AdminClients:
         if act.organization not in (None, organization):
             raise forbidden("An administrator registers clients of the own organization", text="只能登记本机构的系统")
         try:
-            if not act.session.rights.issuperset(_ADMIN.intersection(read_scopes(new.scopes).rights)):
+            if not act.session.rights.issuperset(_GIVEN.intersection(read_scopes(new.scopes).rights)):
                 raise forbidden("Nobody gives a right away that they do not have", text="不能授予自己没有的管理权限")
             client = await self._clients.add(new.client_id, organization, new.scopes, new.jwks, options)
         except ValueError as error:

@@ -17,6 +17,7 @@ from gateway.browser_headers import BrowserHeaders
 from gateway.discovery import smart_configuration
 from gateway.errors import answer_to, as_response
 from gateway.health import readiness
+from gateway.measure import Measure
 from gateway.parts import Parts
 from gateway.settings import FHIR_PATH, GatewaySettings
 from gateway.v2_door import PATH as V2_PATH
@@ -24,6 +25,7 @@ from gateway.v2_door import V2Door
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, DatabaseUnavailable, role_of
 from services.kit.ids import uuid7
+from services.kit.metrics import PATH, Measured, Metrics, pool_of
 from services.kit.peers import Peers
 from services.kit.straight import StraightApp
 
@@ -40,6 +42,8 @@ def create_app(
     own_database = database or Database(settings.database_url, settings.pool_size, role_of("gateway"))
 
     parts = Parts(settings, own_peers, own_database, clock or SystemClock())
+    metrics = Metrics("gateway")
+    metrics.add(pool_of(own_database))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -53,9 +57,13 @@ def create_app(
     app = StraightApp(title="Yiyang gateway", lifespan=lifespan, openapi_url=None, telemetry=_NO_TELEMETRY)
     _add_fhir_and_auth(app, settings, parts)
     _add_health(app, own_database, own_peers)
+    measure = Measure(metrics, own_peers, parts.authenticate, parts.rate_limit, parts.remember)
+    app.add_api_route(PATH, measure.answer, response_class=Response)
+    app.state.metrics = metrics
     app.router.routes += openapi.routes(app, own_peers)
     app.add_middleware(BrowserHeaders, settings=settings)
-    doors = BrowserHeaders(parts.doors, settings)
+    app.add_middleware(Measured, metrics=metrics)
+    doors = Measured(BrowserHeaders(parts.doors, settings), metrics)
     app.router.routes.append(Route(V2_PATH, V2Door(parts.doors)))
     app.go_straight(doors, FHIR_PATH, besides=frozenset({FHIR_PATH + WELL_KNOWN[0]}))
     for kind in (HTTPException, DatabaseUnavailable, Exception):

@@ -97,6 +97,7 @@ class Interaction(msgspec.Struct, frozen=True):
     """`type` is the one whose owner answers, `*` for the whole system; `letters` of `cruds` that it needs.
 
     `code` is its name in http://hl7.org/fhir/R4/valueset-type-restful-interaction.html, `id` that of the resource: both for the audit.
+    `route` is the template of its path, for what is measured.
     """
 
     type: str
@@ -104,6 +105,7 @@ class Interaction(msgspec.Struct, frozen=True):
     path: str
     code: str = "operation"
     id: str | None = None
+    route: str = ""
 
     @property
     def is_operation(self) -> bool:
@@ -129,7 +131,9 @@ def read_interaction(method: str, path: str) -> Interaction:
     if route.endswith("$"):
         letters = OPERATIONS.get(segments[-1], letters)
     identifier = segments[1] if route.startswith("{type}/{id}") and type_name == segments[0] else None
-    return Interaction(type_name, letters, "/".join(segments), _code(route, segments, method, letters), identifier)
+    return Interaction(
+        type_name, letters, "/".join(segments), _code(route, segments, method, letters), identifier, route
+    )
 
 
 def authorize(session: Session, interaction: Interaction) -> None:

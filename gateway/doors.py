@@ -21,6 +21,7 @@ from gateway.session import TREATMENT, Session
 from gateway.settings import FHIR_PATH, GatewaySettings
 from services.fhir.outcomes import FhirError, unsupported_media
 from services.fhir.scopes import ANY
+from services.kit.metrics import ROUTE
 from services.kit.peers import PeerAnswer
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -76,11 +77,13 @@ class Doors:
         method, headers, query = scope["method"], scope["headers"], scope["query_string"]
         path = scope["path"].removeprefix(FHIR_PATH).strip("/")
         if path == "metadata" and method in ("GET", "HEAD"):
+            scope[ROUTE] = f"{FHIR_PATH}/metadata"
             interaction, caller = _METADATA, caller_of(None, request_id, TREATMENT)
         else:
             way.session = session = await self._authenticate(headers, query)
             await self._rate_limit.check_session(session)
             way.interaction = interaction = read_interaction(method, path)
+            scope[ROUTE] = f"{FHIR_PATH}/{interaction.route}"
             authorize(session, interaction)
             caller = caller_of(session, request_id, stated_purpose(headers, session))
         service = await self._forward.owner(interaction)

@@ -25,9 +25,10 @@ ONLINE: Final = "online_access"
 OFFLINE: Final = "offline_access"
 ADMIN_ORGANIZATION: Final = "admin/organization"  # the clients of the own organization
 ADMIN_PLATFORM: Final = "admin/platform"  # the clients of all
-RIGHTS: Final = frozenset({OPENID, FHIR_USER, ONLINE, OFFLINE, ADMIN_ORGANIZATION, ADMIN_PLATFORM})
-OF_PEOPLE: Final = RIGHTS - {ADMIN_PLATFORM}
-OF_SYSTEMS: Final = frozenset({ADMIN_ORGANIZATION, ADMIN_PLATFORM})
+OPS_METRICS: Final = "ops/metrics"  # what is measured
+RIGHTS: Final = frozenset({OPENID, FHIR_USER, ONLINE, OFFLINE, ADMIN_ORGANIZATION, ADMIN_PLATFORM, OPS_METRICS})
+OF_PEOPLE: Final = RIGHTS - {ADMIN_PLATFORM, OPS_METRICS}
+OF_SYSTEMS: Final = frozenset({ADMIN_ORGANIZATION, ADMIN_PLATFORM, OPS_METRICS})
 MAX_SCOPES: Final = 200
 
 

@@ -140,6 +140,8 @@ async def in_one_process(
         databases.append(Database(database_url, role=role_of(name)))
         apps[name] = create(settings, database=databases[-1], peers=peers, clock=clock)
     yield peers
+    for app in apps.values():
+        evidence.note("metrics", (await app.state.metrics.text()).decode())
     await peers.close()
     for database in databases:
         await database.close()

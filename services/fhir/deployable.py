@@ -26,6 +26,7 @@ from services.fhir.routes import fhir_routes
 from services.fhir.served import Named, ServedType
 from services.fhir.service import Advice, Service
 from services.fhir.store.audit_log import AuditLog
+from services.fhir.store.backlog import backlog_of
 from services.fhir.store.cursors import link_keys
 from services.fhir.store.searches_together import SearchesTogether
 from services.fhir.store.store import Stores
@@ -40,6 +41,7 @@ from services.fhir.sweeper import Sweeper
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database, role_of
 from services.kit.directory import SERVED
+from services.kit.metrics import CONTENT_TYPE, PATH, Metrics, pool_of
 from services.kit.outbound import Outbound
 from services.kit.paths import Paths
 from services.kit.peers import Peers
@@ -114,10 +116,12 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     sweeper = Sweeper(own_database, service.clock, timedelta(days=service.keep_days))
     working = (worker, sealer, clockwork, listener, reindexer, notifier, sweeper, *(each(service) for each in works))
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
-    routes = fhir_routes(service, learner)
+    metrics = _metrics(service, own_database)
+    app.state.metrics = metrics
+    routes = fhir_routes(service, learner, metrics)
     app.router.routes.extend(routes)
     app.go_straight(Paths(((route.path, route.app) for route in routes), _no_such_path), "/fhir", PREPARE)
-    _add_operational_routes(app, service, own_database)
+    _add_operational_routes(app, service, own_database, metrics)
     app.router.default = _no_such_path
     return app
 
@@ -188,7 +192,16 @@ async def _lifespan(database: Database | None, *workers: Works | None) -> AsyncI
         await database.close()
 
 
-def _add_operational_routes(app: FastAPI, service: Service, database: Database) -> None:
+def _metrics(service: Service, database: Database) -> Metrics:
+    """What stands in the tables is told by one service, the owner of Subscription."""
+    metrics = Metrics(service.name)
+    metrics.add(pool_of(database))
+    if "Subscription" in service.served:
+        metrics.add(backlog_of(database))
+    return metrics
+
+
+def _add_operational_routes(app: FastAPI, service: Service, database: Database, metrics: Metrics) -> None:
     listed = msgspec.json.encode([_announced(each, service) for each in service.served.values()])
 
     @app.get(SERVED, include_in_schema=False)
@@ -198,6 +211,10 @@ def _add_operational_routes(app: FastAPI, service: Service, database: Database) 
     @app.get(OPENAPI, include_in_schema=False)
     async def described() -> Response:
         return Response(msgspec.json.encode(describe(service)), media_type="application/json")
+
+    @app.get(PATH, include_in_schema=False)
+    async def measured() -> Response:
+        return Response(await metrics.text(), media_type=CONTENT_TYPE)
 
     @app.get("/livez", include_in_schema=False)
     async def live() -> dict[str, bool]:

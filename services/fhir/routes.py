@@ -50,6 +50,7 @@ from services.fhir.service import Service
 from services.kit.caller import HEADER, NOBODY, Caller, CallerRefusedError, verify
 from services.kit.database import DatabaseUnavailable
 from services.kit.logging import log_failure
+from services.kit.metrics import Measured, Metrics
 from services.kit.peers import PeerUnavailable
 
 Handler = Callable[[FhirRequest, Service], Awaitable[Answer]]
@@ -94,8 +95,8 @@ _CALLER: Final = HEADER.encode()
 _JSON: Final = (b"content-type", f"{FHIR_JSON}; charset=utf-8".encode())
 
 
-def fhir_routes(service: Service, learner: Learner) -> list[Route]:
-    return [Route(path, Endpoint(methods, service, learner)) for path, methods in FHIR_ROUTES]
+def fhir_routes(service: Service, learner: Learner, metrics: Metrics) -> list[Route]:
+    return [Route(path, Measured(Endpoint(methods, service, learner), metrics, path)) for path, methods in FHIR_ROUTES]
 
 
 def is_remembered(handler: Handler, request: FhirRequest, service: Service) -> bool:

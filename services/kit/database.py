@@ -50,7 +50,7 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 8, role: str | None = None) -> None:
         self.url = url
-        self._pool_size = pool_size
+        self.pool_size = pool_size
         self._session = {**SESSION, **({"role": role} if role else {})}
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
@@ -66,6 +66,14 @@ class Database:
         if self._pool is not None:
             pool, self._pool = self._pool, None
             await pool.close()
+
+    @property
+    def open_connections(self) -> int:
+        return self._pool.get_size() if self._pool else 0
+
+    @property
+    def idle_connections(self) -> int:
+        return self._pool.get_idle_size() if self._pool else 0
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -98,7 +106,7 @@ class Database:
                 self._pool = await asyncpg.create_pool(
                     self.url.replace("postgresql+asyncpg://", "postgresql://"),
                     min_size=1,
-                    max_size=self._pool_size,
+                    max_size=self.pool_size,
                     timeout=CONNECT_SECONDS,
                     reset=_keep_session,
                     statement_cache_size=STATEMENT_CACHE,

@@ -14,6 +14,7 @@ from tests import evidence
 from yiyang.up import READY, answers
 
 START_SECONDS = 60
+WATCH = "watch"
 YIYANG = (sys.executable, "-m", "yiyang")
 
 
@@ -58,8 +59,13 @@ def running(data_dir: Path, workers: int = 1) -> Iterator[Server]:
 
 
 def _keep_metrics(server: Server) -> None:
+    """What the server tells of itself, as far as a test has left it alive."""
+    here = ("--data", str(server.data_dir))
+    yiyang("client", "add", WATCH, "--organization", WATCH, "--scopes", "ops/metrics", *here)
+    token = yiyang("token", WATCH, "--scope", "ops/metrics", "--base", server.base, *here).stdout.strip()
     with suppress(httpx.HTTPError):
-        answer = httpx.get(f"{server.root}/metrics", timeout=5)
+        answer = httpx.get(f"{server.root}/metrics", headers={"authorization": f"Bearer {token}"}, timeout=5)
+        assert answer.status_code == 200, answer.text
         evidence.note("metrics", answer.text)
 
 
