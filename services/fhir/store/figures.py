@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.fhir.access.access import SYSTEM
-from services.fhir.search.query import SearchQuery
+from services.fhir.search.query import SearchQuery, types_in
 from services.fhir.store.query import Rows, Sql, where
 from services.fhir.store.statement import table
 from services.fhir.store.tables import timeline_column
@@ -59,6 +59,12 @@ class Tally(msgspec.Struct, frozen=True):
     def is_once(self) -> bool:
         return self.by in (AUTHOR, ITSELF)
 
+    @property
+    def is_of_the_row(self) -> bool:
+        """Counted by the row alone: nothing else is looked up, which is better joined than asked of each row."""
+        is_plain = self.of == "resources" and not (self.total or self.reached or self.read_elsewhere)
+        return self.by == AUTHOR and is_plain and not any(types_in(query) for query in self.queries)
+
 
 class Span(msgspec.Struct, frozen=True):
     """From one instant to before another one."""
@@ -73,7 +79,7 @@ async def figures(
     """By the name of a tally and the institution, how many; `parts` are departments and institutions → their institution."""
     sql = Sql(SYSTEM)
     different = [*dict.fromkeys(tallies.values())]
-    texts = [_counted(number, tally, parts, span, sql) for number, tally in enumerate(different)]
+    texts = [*_texts(different, parts, span, sql)]
     found: list[dict[str, int]] = [{} for _ in different]
     async with connection.transaction():
         await connection.execute(_SETTINGS)
@@ -83,18 +89,48 @@ async def figures(
     return {name: found[different.index(tally)] for name, tally in tallies.items()}
 
 
+def _texts(tallies: Sequence[Tally], parts: Mapping[str, str], span: Span, sql: Sql) -> Iterator[str]:
+    """One for each tally, but those that look at the same rows and nothing else are counted as the table is read through once."""
+    together: dict[str, list[int]] = {}
+    for number, tally in enumerate(tallies):
+        if tally.is_of_the_row:
+            together.setdefault(tally.type, []).append(number)
+        else:
+            yield _counted(number, tally, parts, span, sql)
+    for numbers in together.values():
+        yield _counted_at_once({number: tallies[number] for number in numbers}, parts, span, sql)
+
+
+def _counted_at_once(tallies: Mapping[int, Tally], parts: Mapping[str, str], span: Span, sql: Sql) -> str:
+    first = next(iter(tallies.values()))
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE {_conditions(tally, span, sql)}) AS n{number}" for number, tally in tallies.items()
+    )
+    rows = ", ".join(f"({number}, s.n{number})" for number in tallies)
+    return (
+        f"SELECT v.tally, s.root, v.number::numeric FROM (SELECT m.root, {counts} FROM {table(first.type)} t "
+        f"{_joined(first.by, _named(parts, sql), sql)} GROUP BY m.root) s CROSS JOIN LATERAL (VALUES {rows}) v (tally, number)"
+    )
+
+
 def _counted(number: int, tally: Tally, parts: Mapping[str, str], span: Span, sql: Sql) -> str:
-    rows = Rows("t", tally.type)
-    ids, roots = (sql.once(f"figures.{n}", [*each], "text[]") for n, each in enumerate((parts, parts.values())))
-    named = f"(SELECT * FROM unnest({ids}, {roots}) AS m (part, root)) m"
-    conditions = ["(" + " OR ".join(_found(tally.queries, rows, sql)) + ")", *_more(tally, span, sql)]
     # of one institution's parts a resource may name two; it has one author, and is itself once
     each = "" if tally.is_once else "DISTINCT "
     return (
-        f"SELECT {number} AS tally, c.root, {_number(tally)} AS number FROM (SELECT {each}m.root, t.id, "
-        f"t.patient, {_amount(tally, span, sql)} AS amount FROM {table(tally.type)} t {_joined(tally.by, named, sql)} "
-        f"WHERE {' AND '.join(conditions)}) c GROUP BY c.root"
+        f"SELECT {number} AS tally, c.root, {_number(tally)}::numeric AS number FROM (SELECT {each}m.root, t.id, "
+        f"t.patient, {_amount(tally, span, sql)} AS amount FROM {table(tally.type)} t {_joined(tally.by, _named(parts, sql), sql)} "
+        f"WHERE {_conditions(tally, span, sql)}) c GROUP BY c.root"
     )
+
+
+def _named(parts: Mapping[str, str], sql: Sql) -> str:
+    ids, roots = (sql.once(f"figures.{n}", [*each], "text[]") for n, each in enumerate((parts, parts.values())))
+    return f"(SELECT * FROM unnest({ids}, {roots}) AS m (part, root)) m"
+
+
+def _conditions(tally: Tally, span: Span, sql: Sql) -> str:
+    found = " OR ".join(_found(tally.queries, Rows("t", tally.type), sql))
+    return " AND ".join([f"({found})", *_more(tally, span, sql)])
 
 
 def _found(queries: Sequence[SearchQuery], rows: Rows, sql: Sql) -> Iterator[str]:
@@ -106,9 +142,10 @@ def _joined(by: str, named: str, sql: Sql) -> str:
         return f"JOIN {named} ON m.part = t.id"
     if by == AUTHOR:
         return f"JOIN {named} ON m.part = t.author"
-    return (
-        f"CROSS JOIN LATERAL unnest(t.tokens) k JOIN {named} ON k = {sql.bind(f'{by}=Organization/', 'text')} || m.part"
-    )
+    start = sql.once(f"figures.{by}", f"{by}=Organization/", "text")
+    # of all keys of a row only these are joined: a hash of all of them does not fit into memory
+    named_by = f"SELECT substr(k, length({start}) + 1) AS part FROM unnest(t.tokens) k WHERE starts_with(k, {start})"
+    return f"CROSS JOIN LATERAL ({named_by}) o JOIN {named} ON m.part = o.part"
 
 
 def _number(tally: Tally) -> str:
