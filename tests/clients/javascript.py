@@ -27,12 +27,12 @@ def _node(folder: Path) -> str:
     """The program, with the packages of the lock beside the tests."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if program is None or npm is None:
-        _do_without("node and npm are not on this machine")
+        do_without("node and npm are not on this machine")
     installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"  # npm writes it last
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         done = _run(folder, npm, "ci")
         if done.returncode:
-            _do_without(f"npm ci failed: {done.stderr[-500:]}")
+            do_without(f"npm ci failed: {done.stderr[-500:]}")
     return program
 
 
@@ -43,7 +43,7 @@ def _run(folder: Path, *command: str, **variables: str) -> "subprocess.Completed
     )
 
 
-def _do_without(reason: str) -> NoReturn:
+def do_without(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
