@@ -31,6 +31,11 @@ CLOCK: Final = Caller("yiyang-clock", "", None, (), "HOPERAT", "", "")
 """The platform itself: no token names it, and no request comes from it."""
 
 
+def is_clock(caller: Caller) -> bool:
+    """A client that calls itself so acts for an institution, and the platform for none."""
+    return (caller.client, caller.organization) == (CLOCK.client, CLOCK.organization)
+
+
 class Clockwork:
     """One per process and service. `work` is all that `forever` does once a second."""
 

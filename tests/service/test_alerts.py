@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.care.alerts.codes import ALERT_OUTPUT, ALERT_RULE
-from services.care.alerts.course import course_of
+from services.care.alerts.course import COURSE, course_of, with_course
 from tests.builders import coded, observation
 from tests.matchers import assert_outcome
 from tests.receiver import receiving
@@ -248,6 +249,34 @@ async def test_nobody_writes_an_alert_or_what_follows_from_it_by_hand(ward: Ward
     for change in ({"severity": "low"}, {"implicated": [{"reference": "Observation/another"}]}):
         refused = await ward.home.put(f"/DetectedIssue/{alert['id']}", alert | change)
         assert_outcome(refused, 422, "business-rule", f"DetectedIssue.{next(iter(change))}")
+    assert await ward.alert() == alert
+
+
+async def test_a_client_that_calls_itself_the_clock_is_not_the_clock(ward: Ward) -> None:
+    await ward.measured("8480-6", 185)
+    alert = await ward.alert()
+    forger = ward.home.as_(client="yiyang-clock")
+    course = msgspec.structs.replace(course_of(alert), step=1)
+    refused = await forger.put(f"/DetectedIssue/{alert['id']}", with_course(alert, course))
+    assert_outcome(refused, 422, "business-rule", "DetectedIssue.extension")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"url": "mood", "valueCode": "bad"}],
+        [{"url": "state", "valueString": "acknowledged"}],
+        [{"url": "step", "valueCode": "one"}],
+        [{"url": "raised", "valueInteger": 1}],
+        [{"url": "state"}],
+    ],
+)
+async def test_a_course_that_makes_no_sense_is_refused_like_any_other(ward: Ward, parts: list[Json]) -> None:
+    await ward.measured("8480-6", 185)
+    alert = await ward.alert()
+    odd = alert | {"extension": [{"url": COURSE, "extension": parts}]}
+    refused = await ward.home.put(f"/DetectedIssue/{alert['id']}", odd)
+    assert refused.status_code in (400, 422), refused.text
     assert await ward.alert() == alert
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.care.plans.applying import review_of, with_review
+from services.care.plans.applying import REVIEW, review_of, with_review
 from services.care.plans.load import load_plans
 from services.fhir.validation import parse, validate
 from tests.assessments import ability, assessment
@@ -192,6 +192,24 @@ async def test_a_plan_that_nobody_looks_at_again_is_flagged_when_its_day_is_over
     assert task["status"] == "completed"
     await ward.leap(days=100)
     assert [each["status"] for each in await ward.found(f"/Flag?patient={ward.elder}")] == ["inactive"]
+
+
+@pytest.mark.parametrize("day", ["2026-05", "9999-12-31"])
+async def test_a_review_that_is_no_day_to_come_is_refused(ward: Ward, day: str) -> None:
+    plan = with_review(care_plan(ward.elder), day)
+    assert_outcome(await ward.home.post("/CarePlan", plan), 422, "value", "CarePlan.extension")
+
+
+async def test_a_review_without_a_value_is_none(ward: Ward) -> None:
+    bare = {"url": REVIEW, "extension": [{"url": "http://a.example/why", "valueString": "未定"}]}
+    assert (await ward.home.post("/CarePlan", care_plan(ward.elder, extension=[bare]))).status_code in (201, 422)
+
+
+async def test_a_deleted_elder_gets_no_plan(ward: Ward) -> None:
+    gone = await ward.home.created(known_patient())
+    assert (await ward.home.delete(f"/Patient/{gone['id']}")).status_code == 204
+    refused = await ward.home.post("/CarePlan/$propose", given(subject=f"Patient/{gone['id']}"))
+    assert_outcome(refused, 422, "not-found", "subject")
 
 
 async def test_the_library_is_the_platforms_to_write(ward: Ward) -> None:

@@ -177,6 +177,16 @@ async def test_a_plan_of_another_elder_is_refused(back: Return, fhir: Fhir) -> N
     assert_outcome(await back.reconcile(discharge=foreign), 422, "business-rule", "discharge")
 
 
+async def test_a_plan_is_not_reconciled_with_itself_nor_its_hidden_goals_lost(back: Return) -> None:
+    same = await back.reconcile(home=back.discharge)
+    assert same.status_code == 400
+    goal = {"resourceType": "Goal", "id": "g", "lifecycleStatus": "active", "description": {"text": "目标"}}
+    goal["subject"] = reference(back.scene.patient)
+    hiding = care_plan(back.scene.patient, contained=[goal], goal=[{"reference": "#g"}])
+    hidden = f"CarePlan/{(await back.home.created(hiding))['id']}"
+    assert_outcome(await back.reconcile(home=hidden), 422, "not-supported", "home")
+
+
 async def test_who_does_not_see_the_elder_learns_nothing(back: Return) -> None:
     refused = await back.reconcile(by=back.scene.other)
     assert_outcome(refused, 422, "not-found", "subject")

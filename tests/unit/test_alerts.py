@@ -185,6 +185,18 @@ async def test_what_follows_from_a_reading(
     assert await woken(reading, *held) == expected
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"valueQuantity": {"value": 120, "comparator": "<", "system": UCUM, "code": "mm[Hg]"}},
+    ],
+)
+async def test_what_is_no_reading_has_no_fault(changes: Json) -> None:
+    assert await woken(heard("8480-6", 120, "mm[Hg]", device={"reference": "Device/known"}, **changes)) == set()
+
+
 def call(**changes: Any) -> Heard:
     made = {
         "resourceType": "Communication",

@@ -113,3 +113,13 @@ def test_what_both_have_changed_is_told_as_such() -> None:
     now = base | {"activity": [activity("a", "in-progress")], "title": "乙"}
     (title, status) = differences(base, now, base | {"activity": [activity("a", "completed")]})
     assert ("您也修改了" in title.text, "您也修改了" in status.text) == (False, True)
+
+
+def test_no_number_of_a_person_is_told_with_a_difference() -> None:
+    base = care_plan("Patient/1", author={"identifier": {"system": "urn:oid:2.16.156.10011.1.3", "value": "old"}})
+    person = {"identifier": {"system": "urn:oid:2.16.156.10011.1.3", "value": "99900019400101001X"}}
+    contact = {"url": "http://a.example/c", "valueContactPoint": {"system": "phone", "value": "13800000000"}}
+    now = base | {"author": person, "contributor": [person | {"display": "王秀英"}], "extension": [contact]}
+    told = " ".join(f"{issue.text}{issue.diagnostics}" for issue in differences(base, now, None))
+    assert "author" in told
+    assert not any(each in told for each in ("99900019400101001X", "13800000000", "王秀英", "old"))

@@ -16,7 +16,7 @@ from services.care.alerts.course import Course, course_of, patient_of, rule_code
 from services.care.alerts.workflow import ACTS, CLOSED, OPEN, Actor, act_of, check_outcome
 from services.care.monitoring.rule import Event, Rule
 from services.fhir.business import Change, Context, Decision, Hold, Intent, Timer, changed, created
-from services.fhir.clockwork import CLOCK
+from services.fhir.clockwork import is_clock
 from services.fhir.outcomes import FhirError, unprocessable
 
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ class Alerting(msgspec.Struct, frozen=True):
         if change.after is None:
             raise _refused("An alert is not deleted", "预警不可删除")
         before, after = course_of(change.before), course_of(change.after)
-        actor: Actor = "C" if context.caller.client == CLOCK.client else "P"
+        actor: Actor = "C" if is_clock(context.caller) else "P"
         if change.before is not None:
             _check_alone(change.before, change.after, actor)
         move = act_of(before, after, actor)

@@ -31,6 +31,12 @@ class Course(msgspec.Struct, frozen=True):
     call: str = ""
 
 
+_INSTANTS: Final = ("raised", "acknowledged", "arrived", "resolved", "back")
+_FIELDS: Final = {
+    name: {datetime} if name in _INSTANTS else {int} if name == "step" else {str} for name in Course.__struct_fields__
+}
+
+
 def is_alert(issue: Json | None) -> bool:
     """Other DetectedIssues, such as a system's own of two drugs that do not go together, are nobody's alert here."""
     return any(each.get("system") == SID for each in (issue or {}).get("identifier", ()))
@@ -48,7 +54,7 @@ def patient_of(issue: Json) -> str:
 def course_of(issue: Json | None) -> Course:
     for extension in (issue or {}).get("extension", ()):
         if extension.get("url") == COURSE:
-            return Course(**{part["url"]: _value(part) for part in extension["extension"]})
+            return Course(**dict(filter(None, map(_part, extension.get("extension", ())))))
     return Course()
 
 
@@ -58,12 +64,20 @@ def with_course(issue: Json, course: Course) -> Json:
     return issue | {"extension": [*others, {"url": COURSE, "extension": parts}]}
 
 
+def _part(part: Json) -> tuple[str, Any] | None:
+    """A field with its value; None for what the platform does not write, which a client may have sent."""
+    value = _value(part)
+    name = part.get("url", "")
+    is_known = name in _FIELDS and type(value) in _FIELDS[name]
+    return (name, value) if is_known else None
+
+
 def _value(part: Json) -> Any:
     if "valueInstant" in part:
         return datetime.fromisoformat(part["valueInstant"])
     if "valueReference" in part:
-        return part["valueReference"]["reference"]
-    return part["valueInteger"] if "valueInteger" in part else part["valueCode"]
+        return part["valueReference"].get("reference")
+    return part["valueInteger"] if "valueInteger" in part else part.get("valueCode")
 
 
 def _written(value: Any) -> Json:

@@ -11,7 +11,7 @@ from services.care.alerts.acting import LATE
 from services.care.alerts.business import key_of
 from services.care.alerts.codes import ALERT_RULE, SID, code_in
 from services.care.monitoring.evaluate import after_quiet, in_unit, measures_of, unusable_for
-from services.care.monitoring.readings import LOINC, readings_in
+from services.care.monitoring.readings import LOINC, counts, instant_of, readings_in
 from services.care.monitoring.rule import Event, Missing, Reading, Rule, Threshold, Trend
 from services.care.quality.outbreaks import signs_in
 from services.fhir.business import Context, Heard, Hears, Wake
@@ -93,7 +93,9 @@ def _faults(
 ) -> Iterator[Wake]:
     """Of what a device sent and a rule would count: why it can't be counted, or is in doubt. What people write down later is their record."""
     observation, rule = heard.resource or {}, rules.get(UNUSABLE)
-    if rule is None or heard.version > 1 or "device" not in observation or not _is_measured(observation, by_code):
+    if rule is None or heard.version > 1 or "device" not in observation:
+        return
+    if not counts(observation) or not _is_measured(observation, by_code):
         return
     readings = _readings(heard, context)
     faults = {
@@ -104,7 +106,7 @@ def _faults(
     }
     told = {str(each) for each in faults}
     told |= {"late"} if any(each.at < context.at - LATE for each in readings) else set()
-    told |= {"no-time"} if not readings and observation.get("effectiveDateTime", "").count("T") == 0 else set()
+    told |= {"no-time"} if instant_of(observation, context.zone) is None else set()
     told |= {"unknown-device"} if not _is_known(observation, devices) else set()
     now = context.at.astimezone(context.zone)
     at = after_quiet(rule.quiet, now)

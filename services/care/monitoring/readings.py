@@ -16,8 +16,8 @@ _COUNTS: Final = frozenset({"preliminary", "final", "amended", "corrected"})
 
 def readings_in(observation: Json, zone: tzinfo) -> Iterator[Reading]:
     """None of what was entered in error or cancelled, or has no instant. A quantity that is not in UCUM has the unit ""."""
-    at = _instant(observation, zone)
-    if at is None or observation["status"] not in _COUNTS:
+    at = instant_of(observation, zone)
+    if at is None or not counts(observation):
         return
     for part in (observation, *observation.get("component", ())):
         quantity = part.get("valueQuantity", {})
@@ -29,7 +29,11 @@ def readings_in(observation: Json, zone: tzinfo) -> Iterator[Reading]:
                     yield Reading(observation.get("id", ""), coding["code"], value, unit, at)
 
 
-def _instant(observation: Json, zone: tzinfo) -> datetime | None:
+def counts(observation: Json) -> bool:
+    return observation.get("status") in _COUNTS
+
+
+def instant_of(observation: Json, zone: tzinfo) -> datetime | None:
     """When it was measured; of a period its end. A day without a time says too little."""
     text = observation.get("effectiveDateTime") or observation.get("effectiveInstant")
     text = text or observation.get("effectivePeriod", {}).get("end", "")

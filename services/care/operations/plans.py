@@ -89,7 +89,8 @@ async def who_of(inputs: Inputs, request: FhirRequest, service: Service) -> For:
     if subject is None:
         raise invalid("subject", "Patient/…, of whom the plan is", "须指明老人")
     async with service.stores.open() as store:
-        if await store.read("Patient", subject.partition("/")[2]) is None:
+        patient = await store.read("Patient", subject.partition("/")[2])
+        if patient is None or patient.is_deleted:
             raise unprocessable("No such Patient here", code="not-found", text="未找到该老人", expression=("subject",))
     own = request.caller.practitioner or ""
     return For(

@@ -103,6 +103,8 @@ async def _read(inputs: Inputs, who: For, request: FhirRequest, reader: Reader) 
     discharge_name, home_name = (reference_of(inputs, each, "CarePlan") for each in ("discharge", "home"))
     if discharge_name is None:
         raise invalid("discharge", "the hospital's CarePlan", "须指明医院的出院计划")
+    if discharge_name == home_name:
+        raise invalid("home", "another plan than the hospital's", "两份计划不能是同一份")
     (discharge,) = await reader.of([discharge_name], who.subject, "discharge")
     home, version = None, 0
     if home_name is not None:
@@ -127,8 +129,8 @@ async def _read(inputs: Inputs, who: For, request: FhirRequest, reader: Reader) 
     asked = [("patient", who.subject), ("clinical-status", "active")]
     allergies = [each for each, _ in await reader.search("AllergyIntolerance", asked)]
     compared = compare(
-        [*map(medication, ours), *await _lines(home, who, reader)],
-        [*map(medication, theirs), *await _lines(discharge, who, reader)],
+        [*map(medication, ours), *await _lines(home, "home", who, reader)],
+        [*map(medication, theirs), *await _lines(discharge, "discharge", who, reader)],
         allergies,
     )
     return Plans(discharge, home, version, compared)
@@ -143,9 +145,16 @@ async def _own_medication(inputs: Inputs, who: For, theirs: Sequence[Json], read
     return [each for each, _ in found if each["id"] not in known]
 
 
-async def _lines(plan: Json | None, who: For, reader: Reader) -> list[Line]:
+async def _lines(plan: Json | None, parameter: str, who: For, reader: Reader) -> list[Line]:
     if plan is None:
         return []
+    if plan.get("contained"):
+        raise unprocessable(
+            f"{parameter} contains resources: store its goals and its team beside it",
+            code="not-supported",
+            text="计划内含资源，请先将目标与小组单独存储",
+            expression=(parameter,),
+        )
     names = [each["reference"] for each in plan.get("goal", ()) if str(each.get("reference", "")).startswith("Goal/")]
     return [*activities(plan), *map(goal, await reader.of(names, who.subject, "goal"))]
 

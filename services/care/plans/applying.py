@@ -71,7 +71,7 @@ def contained(made: Made) -> Json:
 def review_of(plan: Json | None) -> str:
     """The day by which the plan is to be looked at again, empty where none is named."""
     extensions = (plan or {}).get("extension", ())
-    return next((str(each["valueDate"]) for each in extensions if each.get("url") == REVIEW), "")
+    return next((str(each.get("valueDate", "")) for each in extensions if each.get("url") == REVIEW), "")
 
 
 def with_review(plan: Json, day: str) -> Json:

@@ -32,11 +32,12 @@ def is_guarded(plan: Json) -> bool:
 async def decide(change: Change, others: Mapping[str, Json], context: Context) -> Decision:
     before, after = change.before, change.after
     if after is not None:
+        _check_review(after)
         await _check_one_patient(before, after, others, context)
     if not review_of(before) and not review_of(after):
         return Decision()
-    ended = after is None or after["status"] in _OVER
-    day = "" if after is None or after["status"] != "active" else review_of(after)
+    ended = after is None or after.get("status") in _OVER
+    day = "" if after is None or after.get("status") != "active" else review_of(after)
     also = (
         [] if before is None and not day else await _beside(change.id, after or before or {}, day, context, ended=ended)
     )
@@ -49,14 +50,14 @@ async def overdue(holder: str, context: Context) -> Sequence[Intent]:
     """The day has gone by and nobody has looked at the plan again: it is flagged."""
     kind, _, name = holder.partition("/")
     found = await context.read(kind, name)
-    if found is None or found[0]["status"] != "active" or not review_of(found[0]):
+    if found is None or found[0].get("status") != "active" or not review_of(found[0]):
         return ()
     if _after(review_of(found[0]), context) > context.at or await _flags(name, context):
         return ()
     plan = found[0]
     flag = {
         "resourceType": "Flag",
-        "id": context.new_id(plan["subject"]["reference"].rpartition("/")[2]),
+        "id": context.new_id(_patient(plan, context)),
         "identifier": [{"system": SID, "value": name}],
         "status": "active",
         "code": concept(TASK_CODE, "care-plan-review")
@@ -65,6 +66,19 @@ async def overdue(holder: str, context: Context) -> Sequence[Intent]:
         "period": {"start": context.at.astimezone(context.zone).isoformat(timespec="seconds")},
     }
     return (created(flag),)
+
+
+def _check_review(plan: Json) -> None:
+    """A month is no day, and the last day that a calendar knows has no tomorrow."""
+    day = review_of(plan)
+    try:
+        is_day = not day or bool(date.fromisoformat(day) + timedelta(days=1))
+    except (ValueError, OverflowError):
+        is_day = False
+    if not is_day:
+        raise unprocessable(
+            "care-plan-review is a day", code="value", text="复核日期须为具体日期", expression=("CarePlan.extension",)
+        )
 
 
 async def _check_one_patient(before: Json | None, after: Json, others: Mapping[str, Json], context: Context) -> None:
@@ -123,7 +137,7 @@ async def _beside(plan_id: str, plan: Json, day: str, context: Context, *, ended
     intents: list[Intent] = []
     for task, version in open_:
         if ended:
-            intents.append(changed(task | {"status": _OVER.get(plan["status"], "cancelled")}, version))
+            intents.append(changed(task | {"status": _OVER.get(plan.get("status", ""), "cancelled")}, version))
         elif day and task.get("restriction") != until:
             intents.append(changed(task | {"restriction": until}, version))
     if day and not open_:
@@ -142,7 +156,7 @@ def _task(plan_id: str, plan: Json, until: Json, context: Context) -> Json:
     institution = reference(f"Organization/{context.caller.organization}")
     return {
         "resourceType": "Task",
-        "id": context.new_id(plan["subject"]["reference"].rpartition("/")[2]),
+        "id": context.new_id(_patient(plan, context)),
         "identifier": [{"system": SID, "value": plan_id}],
         "status": "requested",
         "intent": "plan",

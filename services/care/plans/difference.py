@@ -1,9 +1,10 @@
 """What another author has changed of a plan meanwhile, element by element, for who comes second: http://hl7.org/fhir/R4/http.html#concurrency
 
-Codes, days, numbers and references are told as they were and are. Free words are not, for they may name a person: that they differ is said.
+Codes, days, numbers and references are told as they were and are. Anything else is not, for it may name a person: that it differs is said.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from services.fhir.outcomes import Issue
@@ -12,7 +13,25 @@ Json = dict[str, Any]
 
 MOST: Final = 30
 _PASSED_OVER: Final = frozenset({"meta", "text", "resourceType", "id", "contained", "implicitRules"})
-_WORDS: Final = frozenset({"title", "description", "text", "display", "valueString", "div", "note", "progress"})
+_TELLING: Final = frozenset(
+    {
+        "code", "reference", "status", "intent", "kind", "start", "end", "created", "dueDate", "doNotPerform",
+        "frequency", "frequencyMax", "period", "periodMax", "periodUnit", "duration", "durationUnit", "count", "comparator",
+        "valueDate", "valueCode", "valueBoolean", "valueInteger",
+    }
+)  # fmt: skip
+_OF_PERSONS: Final = frozenset(
+    {
+        "identifier",
+        "telecom",
+        "name",
+        "address",
+        "valueIdentifier",
+        "valueContactPoint",
+        "valueHumanName",
+        "valueAddress",
+    }
+)
 _NAMES: Final = {
     "status": "状态",
     "intent": "性质",
@@ -81,20 +100,22 @@ def _issue(path: str, was: Any, is_: Any, *, is_mine: bool) -> Issue:
 
 
 def _values(path: str, was: Any, is_: Any) -> str:
-    """What can be told of it: words are left out, wherever they stand."""
-    if path.rpartition(".")[2].partition("[")[0] in _WORDS:
+    """What can be told of it: only what is a code, a day, a number or a reference, and nothing of persons, wherever it stands."""
+    steps = [step.partition("[")[0] for step in path.split(".")]
+    if not _OF_PERSONS.isdisjoint(steps):
         return ""
-    told = [_told(each) for each in (was, is_)]
+    told = [_told(steps[-1], each) for each in (was, is_)]
     return f"（{told[0] or '—'} → {told[1] or '—'}）" if any(told) else ""
 
 
-def _told(value: Any) -> str:
+def _told(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        inner = (_told(each) for name, each in value.items() if name not in _WORDS)
-        return " ".join(each for each in inner if each)
+        inner = (_told(each, inside) for each, inside in value.items() if each not in _OF_PERSONS)
+        return " ".join(filter(None, inner))
     if isinstance(value, list):
-        return " ".join(filter(None, map(_told, value)))
-    return "" if value is None else str(value).rpartition("/fhir/")[2]
+        return " ".join(filter(None, (_told(name, each) for each in value)))
+    is_number = name == "value" and isinstance(value, int | float | Decimal)
+    return str(value).rpartition("/fhir/")[2] if is_number or (name in _TELLING and value is not None) else ""
 
 
 def _name(path: str) -> str:
