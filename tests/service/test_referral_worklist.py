@@ -11,7 +11,9 @@ from services.fhir.store import reindex
 from services.kit.clock import StillClock
 from services.kit.database import Database
 from services.referral.codes import TASK_CODE
+from services.referral.states import STATES
 from tests.house import BASE, Fhir
+from tests.matchers import assert_outcome
 from tests.referrals import Scene
 
 Json = dict[str, Any]
@@ -93,3 +95,28 @@ async def test_what_was_stored_before_there_were_such_parameters_is_found_too(
     finally:
         await database.close()
     assert ids(await found(scene.fulfiller, query)) == [task["id"]]
+
+
+async def test_the_states_of_a_worklist_are_counted_at_once_and_no_further_than_asked(scene: Scene) -> None:
+    for _ in range(3):
+        await scene.submitted()
+    await scene.submitted(scene.request(priority="stat"))
+    await scene.submitted(owner=2)
+    await scene.at("accepted")
+
+    async def counts(fhir: Fhir, query: str) -> dict[str, tuple[int, bool]]:
+        answer = await fhir.get(f"/Task/$state-counts?{query}")
+        assert answer.status_code == 200, answer.text
+        named = [{p["name"]: p for p in each["part"]} for each in answer.json()["parameter"]]
+        return {p["code"]["valueCode"]: (p["number"]["valueInteger"], "more" in p) for p in named}
+
+    owner = f"owner=Organization/{scene.organizations[1]}"
+    mine = await counts(scene.fulfiller, owner)
+    assert [*mine] == [*STATES]
+    assert (mine["submitted"], mine["accepted"], mine["closed"]) == ((4, False), (1, False), (0, False))
+    assert (await counts(scene.fulfiller, f"{owner}&most=2"))["submitted"] == (2, True)
+    assert (await counts(scene.fulfiller, f"{owner}&priority=stat&direction=up"))["submitted"] == (1, False)
+    assert (await counts(scene.placer, f"requester=Organization/{scene.organizations[0]}"))["submitted"] == (5, False)
+    assert set((await counts(scene.other, owner)).values()) == {(0, False)}, "what is out of reach is not counted"
+    assert_outcome(await scene.placer.get("/Task/$state-counts?most=1001"), 400, "value")
+    assert_outcome(await scene.placer.get("/Task/$state-counts?color=red"), 400, "not-supported")

@@ -28,6 +28,7 @@ __all__ = [
     "Rows",
     "Sql",
     "Statement",
+    "capped_counts_statement",
     "count_statement",
     "first_pages_statement",
     "is_plain",
@@ -90,6 +91,18 @@ def count_statement(query: SearchQuery, access: Access) -> Statement:
         counts = (f"(SELECT count(*) FROM {leg.source(sql, where)})" for leg in legs_of(query))
         text = f"SELECT {' + '.join(counts)}"
     return Statement(text, tuple(sql.values), ())
+
+
+def capped_counts_statement(queries: Sequence[SearchQuery], most: int, access: Access) -> Statement:
+    """How much each of several plain searches finds, as one statement that counts no further than `most` and one."""
+    sql = Sql(access, SEARCH)
+    limit = sql.bind(most + 1, "bigint")
+    legs = []
+    for n, query in enumerate(queries):
+        conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
+        found = f"SELECT FROM {table(query.type)} t WHERE {' AND '.join(conditions)} LIMIT {limit}"
+        legs.append(f"SELECT {n} AS place, count(*) AS number FROM ({found}) f")
+    return Statement(f"{' UNION ALL '.join(legs)} ORDER BY place", tuple(sql.values), ())
 
 
 def orders_for(query: SearchQuery) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from services.fhir.store.includes import MAX_INCLUDED, Found, included
 from services.fhir.store.query import (
     Statement,
     bound_patient,
+    capped_counts_statement,
     count_statement,
     first_pages_statement,
     is_plain,
@@ -23,7 +24,7 @@ from services.fhir.store.query import (
 )
 from services.fhir.store.rows import Stored, from_record
 
-__all__ = ["MAX_INCLUDED", "Page", "first_pages", "page_alone", "search", "statement_alone"]
+__all__ = ["MAX_INCLUDED", "Page", "capped_counts", "first_pages", "page_alone", "search", "statement_alone"]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -61,6 +62,12 @@ async def first_pages(connection: Any, queries: Sequence[SearchQuery], access: A
             place = record["place"]
             found[place].append(from_record(record, queries[place].type))
     return found
+
+
+async def capped_counts(connection: Any, queries: Sequence[SearchQuery], most: int, access: Access) -> list[int]:
+    """How much each of several plain searches finds, up to one more than `most`; in one round trip."""
+    statement = capped_counts_statement(queries, most, access)
+    return [record["number"] for record in await connection.fetch(statement.sql, *statement.values)]
 
 
 async def search(connection: Any, query: SearchQuery, key: bytes, access: Access) -> Page:

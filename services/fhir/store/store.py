@@ -169,6 +169,12 @@ class Store:
         found = await search.first_pages(self._connection, asked, self.access)
         return [self._all_opened(each) for each in found]
 
+    async def capped_counts(self, queries: Sequence[SearchQuery], most: int) -> list[int]:
+        """How much each of several plain searches finds, up to one more than `most`."""
+        vault = self._stores.vault
+        blinded = queries if vault is None else [vault.blinded_query(each) for each in queries]
+        return await search.capped_counts(self._connection, blinded, most, self.access)
+
     async def turn(self, key: str) -> Claim:
         """To be asked for before one looks whether what the key names is there."""
         return Claim(key, await read.turn(self._connection, key))

@@ -31,6 +31,7 @@ from services.referral.operations import (
     request_void,
     resume,
     schedule,
+    state_counts,
     submit,
     supplement,
     terminate,
@@ -46,7 +47,7 @@ _OURS: Final = "https://yiyang.example/fhir/OperationDefinition"
 _ONE_EACH: Final = (
     refer, submit, receive, ask, answer, supplement, accept, reject, readdress, withdraw, schedule, depart, arrive, treat, interim,
     pause, resume, no_show, offer_back, request_cancel, agree_cancel, refuse_cancel, feedback, acknowledge, terminate, request_void,
-    void, actions, process_message, find_capacity, fulfilment, queue,
+    void, actions, state_counts, process_message, find_capacity, fulfilment, queue,
 )  # fmt: skip
 
 OPERATIONS: Final = (
