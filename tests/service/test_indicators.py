@@ -15,7 +15,7 @@ from services.care.indicators.load import load_indicators
 from services.fhir.validation import parse, validate
 from services.kit.database import Database, role_of
 from services.kit.settings import ServiceSettings
-from tests.builders import coded, episode_of_care, observation, organization, transaction
+from tests.builders import coded, encounter, episode_of_care, observation, organization, transaction
 from tests.county import CANONICAL, COUNTIES, SYSTEM, YEAR, County, Oracle
 from tests.house import BASE, KEY, Fhir
 from tests.matchers import assert_outcome
@@ -312,3 +312,68 @@ async def test_what_is_written_late_or_corrected_lowers_the_quality_of_its_autho
     found = dict(groups((await own.get(path)).json()))
     assert numbers(found["data-quality/timeliness"]) == (3, 2)
     assert numbers(found["data-quality/validity"]) == (3, 2)
+
+
+async def test_devices_duplicates_and_events_of_the_year_are_counted(fhir: Fhir) -> None:
+    home = f"home-{uuid4().hex[:8]}"
+    own, here = fhir.as_(organization=home), {"managingOrganization": {"reference": f"Organization/{home}"}}
+    await own.put(f"/Organization/{home}", organization(id=home))
+    elders = [f"Patient/{(await own.created({'resourceType': 'Patient'} | here))['id']}" for _ in range(3)]
+    merged = {
+        "resourceType": "Patient",
+        "active": False,
+        "link": [{"other": {"reference": elders[0]}, "type": "replaced-by"}],
+    }
+    await own.created(merged | here)
+    vital = {"category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs")]}
+    device = {"device": {"reference": f"Device/{(await own.created({'resourceType': 'Device'}))['id']}"}}
+    today, before = datetime.now(UTC), datetime.now(UTC) - timedelta(days=800)
+    for elder, when, more in ((elders[0], today, device), (elders[0], today, {}), (elders[1], before, device)):
+        await own.created(observation(elder, effectiveDateTime=when.isoformat(timespec="seconds"), **vital, **more))
+    year = f"periodStart={(today - timedelta(days=300)).date()}&periodEnd={(today + timedelta(days=1)).date()}"
+    quality = dict(groups((await own.get(f"/Measure/data-quality/$evaluate-measure?{year}")).json()))
+    assert numbers(quality["data-quality/captured"]) == (2, 1)
+    assert numbers(quality["data-quality/duplicates"]) == (4, 1)
+    record = dict(groups((await own.get(f"/Measure/health-record/$evaluate-measure?{year}")).json()))
+    assert numbers(record["health-record/used"]) == (3, 1)
+
+
+async def test_consortia_visits_and_serious_events_are_counted(fhir: Fhir) -> None:
+    home = f"home-{uuid4().hex[:8]}"
+    own, itself = fhir.as_(organization=home), {"reference": f"Organization/{home}"}
+    kinds = [coded(f"{SYSTEM}/institution-type", each) for each in ("nursing-home", "D400")]
+    await own.put(f"/Organization/{home}", organization(id=home, type=kinds[:1]))
+    asked = f"$evaluate-measure?periodStart={YEAR}&periodEnd={YEAR}"
+
+    async def group(measure: str) -> Json:
+        (found,) = (await own.get(f"/Measure/{measure}/{asked}")).json()["group"]
+        return dict(found)
+
+    assert numbers(await group("consortium-coverage")) == (0, 0)
+    await own.created(organization(partOf=itself, type=kinds[1:]))
+    assert numbers(await group("consortium-coverage")) == (1, 0)
+    role = [coded(f"{SYSTEM}/affiliation-type", "consortium")]
+    await own.created({"resourceType": "OrganizationAffiliation", "participatingOrganization": itself, "code": role})
+    assert numbers(await group("consortium-coverage")) == (1, 1)
+
+    elders = [
+        f"Patient/{(await own.created({'resourceType': 'Patient', 'birthDate': birth, 'managingOrganization': itself}))['id']}"
+        for birth in ("1940-01-01", "1940-01-01", "1999-01-01")
+    ]
+    for elder, kind, day in (
+        (elders[0], "HH", f"{YEAR}-03-01"),
+        (elders[1], "HH", f"{YEAR - 1}-03-01"),
+        (elders[2], "HH", f"{YEAR}-03-01"),
+    ):
+        act = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": kind}
+        await own.created(encounter(elder, at="finished", **{"class": act, "period": {"start": day, "end": day}}))
+    assert numbers(await group("home-care")) == (2, 1)
+
+    severe = coded("http://terminology.hl7.org/CodeSystem/adverse-event-seriousness", "Serious")
+    for day, kind in ((f"{YEAR - 4}-05-01", "actual"), (f"{YEAR - 6}-05-01", "actual"), (f"{YEAR}-05-01", "potential")):
+        event = {"resourceType": "AdverseEvent", "actuality": kind, "seriousness": severe, "date": day}
+        await own.created(event | {"subject": {"reference": elders[0]}})
+    events = await group("serious-events")
+    assert numbers(events) == (1, None)
+    target = {each["url"]: each for each in events["extension"][0]["extension"]}
+    assert target["met"]["valueBoolean"] is False

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from services.fhir.tasks.table import PARAMETER, TASK_CODE, workflows
 from services.kit.clock import LeapingClock
+from tests.builders import coded
 from tests.bulk import database
 from tests.house import HIS, Fhir, in_one_process
 from tests.referrals import Scene
@@ -65,3 +67,36 @@ async def test_an_emergency_is_on_time_within_a_quarter_of_an_hour(scene: Scene)
         "system": "http://unitsofmeasure.org",
         "code": "min",
     }
+
+
+def complaint(owner: str) -> Json:
+    return {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": coded(TASK_CODE, "complaint"),
+        "description": "饭菜太凉",
+        "owner": {"reference": f"Organization/{owner}"},
+        "input": [{"type": coded(PARAMETER, "category"), "valueCode": "service"}],
+    }
+
+
+async def replied(client: Fhir, task: Json) -> None:
+    """Received and answered, by who answers."""
+    system, output = workflows()["complaint"].system, {"type": coded(PARAMETER, "resolution"), "valueString": "已处理"}
+    for state, more in (("received", {}), ("replied", {"output": [output]})):
+        body = (await client.get(f"/Task/{task['id']}")).json() | {"businessStatus": coded(system, state)} | more
+        answer = await client.put(f"/Task/{task['id']}", body, if_match=f'W/"{body["meta"]["versionId"]}"')
+        assert answer.status_code == 200, answer.text
+
+
+async def test_a_complaint_is_answered_in_time_within_fifteen_days(scene: Scene) -> None:
+    home = scene.fulfiller
+    for days in (1, 16):
+        task = await home.created(complaint(home.caller.organization))
+        scene.clock.leap(timedelta(days=days))  # type: ignore[attr-defined] # the fixture's own clock
+        await replied(home, task)
+    await home.created(complaint(home.caller.organization))
+    found = await told(home, "complaints")
+    assert numbers(found["Complaints answered"]) == (3, 2)
+    assert numbers(found["Answered in time"]) == (3, 1)

@@ -14,7 +14,7 @@ from services.fhir.outcomes import FhirError
 from services.fhir.search.parse import parse_criteria
 from services.fhir.search.query import SearchQuery
 from services.fhir.search.registry import search_parameters
-from services.fhir.store.figures import AUTHOR, ITSELF
+from services.fhir.store.figures import AUTHOR, FIRST_OWNER, ITSELF
 
 _ANY_YEAR = Period(date(2024, 1, 1), date(2024, 12, 31), date(2024, 12, 31))
 
@@ -84,5 +84,5 @@ def _unknown(population: Population) -> Iterator[str]:
     except FhirError as error:
         yield f"{population.en}: {error}"
     parameter = search_parameters(types.pop()).get(population.by)
-    if population.by not in (ITSELF, AUTHOR) and (parameter is None or parameter.type != "reference"):
+    if population.by not in (ITSELF, AUTHOR, FIRST_OWNER) and (parameter is None or parameter.type != "reference"):
         yield f"{population.en}: {population.by} is no reference parameter"

@@ -19,6 +19,7 @@ from services.fhir.store.tables import timeline_column
 
 AUTHOR: Final = "author"
 ITSELF: Final = "_id"
+FIRST_OWNER: Final = "first-owner"
 _CLOCK: Final = "https://yiyang.example/fhir/StructureDefinition/referral-clock"
 _READS: Final = ("read", "vread", "search-type", "history-instance", "everything", "score")
 # A statement of its own each time: its plan must know the values, and its sorts stay in memory.
@@ -38,7 +39,8 @@ class Reached(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct, frozen=True):
     """What is counted: what any of the searches finds, for the institution that `by` names.
 
-    `by` is a reference parameter of the type, `_id` for an Organization itself, `author` for who made it. `of` says whether resources are
+    `by` is a reference parameter of the type, `_id` for an Organization itself, `author` for who made it, `first-owner` for who had a Task before it went
+    to anybody else. `of` says whether resources are
     counted or the patients whom they are about. `total` adds up instead of counting: the days of the period on which a resource was there
     (all of them, where its type has no date), or the minutes until its state was reached.
     """
@@ -57,7 +59,7 @@ class Tally(msgspec.Struct, frozen=True):
 
     @property
     def is_once(self) -> bool:
-        return self.by in (AUTHOR, ITSELF)
+        return self.by in (AUTHOR, ITSELF, FIRST_OWNER)
 
     @property
     def is_of_the_row(self) -> bool:
@@ -142,6 +144,8 @@ def _joined(by: str, named: str, sql: Sql) -> str:
         return f"JOIN {named} ON m.part = t.id"
     if by == AUTHOR:
         return f"JOIN {named} ON m.part = t.author"
+    if by == FIRST_OWNER:
+        return f"JOIN {named} ON 'Organization/' || m.part = (({_FIRST_VERSION})::jsonb #>> '{{owner,reference}}')"
     start = sql.once(f"figures.{by}", f"{by}=Organization/", "text")
     # of all keys of a row only these are joined: a hash of all of them does not fit into memory
     named_by = f"SELECT substr(k, length({start}) + 1) AS part FROM unnest(t.tokens) k WHERE starts_with(k, {start})"
@@ -188,6 +192,10 @@ def _more(tally: Tally, span: Span, sql: Sql) -> Iterator[str]:
         yield f"{_written(tally.type, sql)} <= coalesce({_bounds(tally.type)[1]}, {_bounds(tally.type)[0]}) + {hours}"
 
 
+_FIRST_VERSION: Final = (
+    "CASE WHEN t.version = 1 THEN t.body ELSE (SELECT h.body FROM fhir.history h "
+    "WHERE h.type = 'Task' AND h.id = t.id AND h.shard = t.shard AND h.version = 1) END"
+)
 # When the server says that the referral was sent.
 _SENT: Final = (
     f"""coalesce((jsonb_path_query_first(t.body::jsonb, '$.extension[*] ? (@.url == "{_CLOCK}").extension[*] """
