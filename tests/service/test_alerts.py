@@ -280,6 +280,25 @@ async def test_a_course_that_makes_no_sense_is_refused_like_any_other(ward: Ward
     assert await ward.alert() == alert
 
 
+async def test_who_only_watches_and_who_sees_nothing_answers_no_alert(ward: Ward) -> None:
+    lead = f"lead-{ward.elder[-8:]}"
+    supervised = {
+        "resourceType": "OrganizationAffiliation",
+        "organization": {"reference": f"Organization/{lead}"},
+        "participatingOrganization": {"reference": f"Organization/{HOME}"},
+        "code": [coded("https://yiyang.example/fhir/CodeSystem/affiliation-type", "supervision")],
+    }
+    await ward.home.created(supervised)
+    await ward.measured("8480-6", 185)
+    alert = await ward.alert()
+    path, nothing = f"/DetectedIssue/{alert['id']}", {"resourceType": "Parameters"}
+    watcher, stranger = (ward.home.as_(organization=each, practitioner=None) for each in (lead, "stranger"))
+    assert (await watcher.get(path)).status_code == 200
+    assert (await watcher.post(f"{path}/$acknowledge", nothing)).status_code == 403
+    assert (await stranger.post(f"{path}/$acknowledge", nothing)).status_code == 404
+    assert (await ward.course()).state == "raised"
+
+
 # ---- calls for help -----------------------------------------------------------------------------------------------------------
 
 

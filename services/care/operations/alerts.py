@@ -1,6 +1,6 @@
 """DetectedIssue/$acknowledge 接警, $arrive 到场, $resolve 处置完成: what people do with an alert (docs/monitoring.md).
 
-Who may read an alert may answer it; its Task, its Flag and the call follow in the same commit.
+Who may change an alert may answer it, which a supervisor may not; its Task, its Flag and the call follow in the same commit.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _answered(act: str, issue: Json, inputs: Inputs) -> Json:
 
 async def _tried(intent: Intent, service: Service, finish: Finish) -> Answer:
     try:
-        return await write(intent, service.as_platform(), finish)
+        return await write(intent, service, finish)
     except FhirError as error:
         if error.status == 412:  # noqa: PLR2004
             raise Overtaken from error

@@ -64,7 +64,7 @@ class Listener:
 
     async def settle(self) -> None:
         """Hear all that was committed, and do what follows, for tests."""
-        while await self.work():
+        while await self.work() or self._effects:
             await asyncio.gather(*self._effects)
 
     async def work(self) -> int | None:
