@@ -3,11 +3,11 @@
 http://hl7.org/fhir/R4/episodeofcare.html
 """
 
-from datetime import datetime
 from typing import Any, Final
 
 from services.fhir.access.grants import name_in
 from services.fhir.business import Change, Context, Decision, Hold
+from services.fhir.histories import with_history
 from services.fhir.outcomes import unprocessable
 
 Json = dict[str, Any]
@@ -56,17 +56,6 @@ def check_home_bed(episode: Json) -> None:
             )
 
 
-def with_history(before: Json, after: Json, at: datetime) -> Json:
-    """The state that it had until now, where the sender did not say it."""
-    known = before.get("statusHistory", [])
-    if before.get("status") == after.get("status") or len(after.get("statusHistory", ())) > len(known):
-        return after
-    ends = [each["period"]["end"] for each in known if "end" in each.get("period", {})]
-    since = ends[-1] if ends else before.get("period", {}).get("start")
-    period = {**({"start": since} if since else {}), "end": at.isoformat(timespec="seconds")}
-    return after | {"statusHistory": [*known, {"status": before["status"], "period": period}]}
-
-
 async def decide_episode(place: int, change: Change, context: Context) -> Decision:
     """Nothing for an episode of care that is none of these services."""
     before, after = change.before, change.after
@@ -77,7 +66,7 @@ async def decide_episode(place: int, change: Change, context: Context) -> Decisi
     left, taken = only_ones(before), only_ones(after)
     body = after
     if before is not None and after is not None:
-        body = with_history(before, after, context.at.astimezone(context.zone))
+        body = with_history(before, after, "status", context.at.astimezone(context.zone))
     holder = f"EpisodeOfCare/{change.id}"
     return Decision(
         bodies={place: body} if body is not None and body != after else {},

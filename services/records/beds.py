@@ -3,11 +3,11 @@
 http://hl7.org/fhir/R4/encounter.html · http://hl7.org/fhir/R4/location.html
 """
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from services.fhir.access.grants import name_in
+from services.fhir.histories import with_history
 
 Json = dict[str, Any]
 
@@ -67,19 +67,5 @@ def fits(encounter: Json, location: Json) -> bool:
 
 
 def with_histories(before: Json, after: Json, at: datetime) -> Json:
-    """What the stay was until now, where its class 住院/养老 or its status has changed and the sender did not say it."""
-    made = after
-    for element, history in (("status", "statusHistory"), ("class", "classHistory")):
-        was, known = before.get(element), before.get(history, [])
-        if was != after.get(element) and len(after.get(history, ())) <= len(known):
-            period = dict(_period(before, known, at))
-            made = made | {history: [*known, {element: was, "period": period}]}
-    return made
-
-
-def _period(before: Json, known: Iterable[Json], at: datetime) -> Iterator[tuple[str, str]]:
-    """From the end of what was before that, else from the beginning of the stay."""
-    ends = [each["period"]["end"] for each in known if "end" in each.get("period", {})]
-    if since := (ends[-1] if ends else before.get("period", {}).get("start")):
-        yield "start", since
-    yield "end", at.isoformat(timespec="seconds")
+    """What the stay was until now, where its class 住院/养老 or its status has changed."""
+    return with_history(before, with_history(before, after, "status", at), "class", at)

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from services.referral.booking import states
-from services.referral.codes import SERVICE_CATEGORY, concept, reference_in
+from services.referral.booking.told import told
 
 Json = dict[str, Any]
 
@@ -36,18 +35,6 @@ def is_called(before: Json | None, after: Json | None) -> bool:
 
 
 def notice(appointment: Json, at: datetime, zone: ZoneInfo) -> Json:
-    """It is nearly their turn; no name stands in it."""
-    actors = (each.get("actor", {}) for each in appointment.get("participant", ()))
-    patients = [each for each in actors if reference_in(each).startswith("Patient/")]
-    provider = states.provider_of(appointment)
+    """It is nearly their turn."""
     text = f"候诊提醒：前面还有 {TOLD_AT} 位，请到诊室外等候 · {TOLD_AT} ahead of you, please wait at the room"
-    return {
-        "resourceType": "Communication",
-        "status": "completed",
-        "category": [concept(SERVICE_CATEGORY, "booking", "预约挂号")],
-        **({"subject": patients[0]} if patients else {}),
-        "about": [{"reference": f"Appointment/{appointment['id']}"}],
-        "sent": at.astimezone(zone).isoformat(),
-        "recipient": [*patients, *([provider] if provider else [])],
-        "payload": [{"contentString": text}],
-    }
+    return told(appointment, text, at, zone)

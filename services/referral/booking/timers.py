@@ -6,7 +6,7 @@ from typing import Any
 from services.fhir.business import Context, Intent, changed, created
 from services.fhir.pages import words
 from services.referral.booking import states
-from services.referral.codes import SERVICE_CATEGORY, concept, reference_in
+from services.referral.booking.told import told
 
 Json = dict[str, Any]
 
@@ -26,19 +26,7 @@ async def on_appointment(appointment_id: str, act: str, context: Context) -> Seq
 
 
 def reminder(appointment: Json, context: Context) -> Json:
-    """To the patient and the institution that answers for the number source; no name stands in it."""
-    actors = [each.get("actor", {}) for each in appointment.get("participant", ())]
-    patients = [each for each in actors if reference_in(each).startswith("Patient/")]
-    provider = states.provider_of(appointment)
+    """To the patient and the institution that answers for the number source."""
     when = words.when(appointment.get("start"), context.zone)
     text = f"就诊提醒：您的预约时间为 {when}，请提前到院签到 · your appointment is at {appointment.get('start')}"
-    return {
-        "resourceType": "Communication",
-        "status": "completed",
-        "category": [concept(SERVICE_CATEGORY, "booking", "预约挂号")],
-        **({"subject": patients[0]} if patients else {}),
-        "about": [{"reference": f"Appointment/{appointment['id']}"}],
-        "sent": context.at.astimezone(context.zone).isoformat(),
-        "recipient": [*patients, *([provider] if provider else [])],
-        "payload": [{"contentString": text}],
-    }
+    return told(appointment, text, context.at, context.zone)
