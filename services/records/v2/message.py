@@ -1,72 +1,71 @@
-"""One message as segments, fields, repetitions and components, read by the library `hl7`: https://python-hl7.readthedocs.io
+"""One message as segments, fields, repetitions and components, read by the library `hl7kit`: https://docs.rs/hl7kit
 
 The only module that knows the library (docs/adr/0043). Numbers are those of the standard: `PID-5`, first repetition, component 2.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
-import hl7
+import hl7kit
 
 from services.records.v2.faults import SEGMENT_SEQUENCE, Fault, NotTakenError, Place
 
 _HEADER: Final = "MSH"
 _SHORTEST: Final = 8
 _NAME: Final = 3
+_SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}$", re.ASCII)
 
 
 class Value:
-    """One repetition of a field. A component that is not there is empty; `""` (delete) is told by `is_deletion`."""
+    """One repetition of a field, or the one component that a rule means. What is not there is empty; `""` (delete) says nothing."""
 
-    def __init__(self, said: Any, source: "Segment", place: Place) -> None:
-        self._parts: list[Any] = list(said) if isinstance(said, list) else [said]
-        self._source = source
+    def __init__(self, said: hl7kit.Message, path: str, place: Place, marks: str) -> None:
+        self._said = said
+        self._path = path
+        self._marks = marks
         self.place = place
 
     def part(self, component: int = 1, sub: int = 1) -> str:
-        if component > len(self._parts):
-            return ""
-        found = self._parts[component - 1]
-        if isinstance(found, list):
-            found = found[sub - 1] if sub <= len(found) else ""
-        elif sub > 1:
-            return ""
-        return self._source.plain(str(found)).strip()
+        if self.place.component:
+            return (self._said.get(f"{self._path}.{sub}") or "").strip() if component == 1 else ""
+        return (self._said.get(f"{self._path}.{component}.{sub}") or "").strip()
 
     def at(self, component: int) -> "Value":
         """One component as a value of its own."""
-        said = self._parts[component - 1] if component <= len(self._parts) else ""
-        return Value([said], self._source, self.place._replace(component=component))
-
-    @property
-    def is_deletion(self) -> bool:
-        return self.part() == '""'
+        return Value(self._said, f"{self._path}.{component}", self.place._replace(component=component), self._marks)
 
     def __bool__(self) -> bool:
-        return any(self.part(n) for n in range(1, len(self._parts) + 1)) and not self.is_deletion
+        whole = self._said.get(self._path) or ""
+        return bool(whole.strip(self._marks)) and whole != '""'
 
 
 class Segment:
     """`number` counts the segments of the same name."""
 
-    def __init__(self, said: Any, number: int, message: Any) -> None:
+    def __init__(self, said: hl7kit.Message, name: str, number: int, marks: str) -> None:
         self._said = said
-        self._message = message
-        self.name = str(said[0])
+        self._marks = marks
+        self.name = name
         self.number = number
         self._fields: dict[int, list[Value]] = {}
 
     def all(self, field: int) -> list[Value]:
         """The repetitions that say something."""
-        if field >= len(self._said):
-            return []
         if field not in self._fields:
-            said = self._said[field]
-            found = (Value(each, self, self.place(field, n if n > 1 else 0)) for n, each in enumerate(said, 1))
-            self._fields[field] = [value for value in found if value]
+            self._fields[field] = [value for value in self._repetitions(field) if value]
         return self._fields[field]
+
+    def _repetitions(self, field: int) -> Iterator[Value]:
+        path, n = f"{self.name}[{self.number}]-{field}", 1
+        whole = self._said.get(path)
+        while whole and (n == 1 or self._said.get(f"{path}[{n}]") is not None):
+            yield Value(self._said, f"{path}[{n}]", self.place(field, n if n > 1 else 0), self._marks)
+            if self._marks[1] not in whole:
+                return
+            n += 1
 
     def first(self, field: int) -> Value | None:
         return next(iter(self.all(field)), None)
@@ -78,13 +77,6 @@ class Segment:
     def place(self, field: int = 0, repetition: int = 0) -> Place:
         return Place(self.name, self.number, field, repetition)
 
-    def plain(self, text: str) -> str:
-        r"""Without the escapes `\F\ \S\ \T\ \R\ \E\ \X..\ \.br\`."""
-        if self._message.esc not in text:
-            return text
-        unescaped: str = self._message.unescape(text)
-        return unescaped
-
 
 def check_header(content: bytes) -> None:
     """NotTakenError AR for what is no message at all, in whatever charset."""
@@ -95,16 +87,17 @@ def check_header(content: bytes) -> None:
 
 class Message:
     def __init__(self, text: str) -> None:
+        _check_segments(text)
         try:
-            said: Any = hl7.parse(text)
-        except Exception as error:  # the library raises whatever comes
+            said = hl7kit.parse(text)
+        except hl7kit.ParseError as error:
             raise NotTakenError("AR", _no_header()) from error
+        marks = f"{text[_NAME + 1 : _SHORTEST]} "  # component, repetition, escape, sub-component
         counted: Counter[str] = Counter()
         self.segments: list[Segment] = []
-        for each in said:
-            name = str(each[0])
+        for name in said.segments():
             counted[name] += 1
-            self.segments.append(Segment(each, counted[name], said))
+            self.segments.append(Segment(said, name, counted[name], marks))
         self.header = self.segments[0]
 
     def all(self, name: str) -> list[Segment]:
@@ -134,6 +127,25 @@ class Message:
     @cached_property
     def control_id(self) -> str:
         return self.header.text(10)
+
+
+def _check_segments(text: str) -> None:
+    """A line that is no segment stands where a message was broken off, or its text holds a line break."""
+    mark, before = text[_NAME], _HEADER
+    for line in text.split("\r"):
+        name = line.partition(mark)[0]
+        if line and not _SEGMENT.match(name):
+            raise NotTakenError("AE", _no_segment(before))
+        before = name or before
+
+
+def _no_segment(before: str) -> Fault:
+    return Fault(
+        Place(before),
+        SEGMENT_SEQUENCE,
+        f"behind {before} stands a line that is no segment: broken off, or a line break in a field that is not escaped",
+        f"{before} 段之后的一行不是消息段：可能被截断，或字段内换行未转义",
+    )
 
 
 def _no_header() -> Fault:
