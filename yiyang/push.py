@@ -46,9 +46,7 @@ def run(arguments: Namespace) -> int:
     except ClientError as error:
         raise CommandError("上报中断，可重新运行以续传", f"stopped, run it again to go on: {error}") from error
     except JournalError as error:
-        raise CommandError(
-            "进度文件属于其他文件或批次", f"the journal is of another file or batch size: {error}"
-        ) from error
+        raise CommandError("进度文件属于其他文件", f"the journal is of another file: {error}") from error
     _tell(done)
     return 1 if done.refused else 0
 

@@ -92,6 +92,9 @@ async def test_the_command_pushes_a_file_and_tells_what_was_refused(
     assert "refused 1" in done.stdout
     assert "  16: Procedure.status：" in done.stdout
     assert "16/16" in done.stderr
+    mended = yiyang("push", str(day), *where)
+    assert "new 15" in mended.stdout, "what was refused is asked again, the rest is not"
+    assert "16/16" in mended.stderr
     again = yiyang("push", str(day), *where, "--batch", "5", "--journal", str(tmp_path / "other"))
     assert "known 15" in again.stdout, again.stderr
 

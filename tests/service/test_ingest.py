@@ -10,6 +10,7 @@ import pytest
 from services.fhir.bulk import taking
 from services.fhir.bulk.worker import Worker
 from services.fhir.store import jobs
+from services.fhir.store.write import VersionConflict
 from services.kit.database import Database
 from services.kit.peers import Peers
 from tests.builders import ID_NUMBER, UCUM, coded, known_patient, observation, patient
@@ -284,6 +285,25 @@ async def test_many_who_send_the_same_at_once_store_it_once(fhir: Fhir, elder: s
     made = [each["status"] for one in found for each in one]
     assert made.count("201 Created") == 40
     assert await count(fhir, batch) == 40
+
+
+async def test_an_entry_that_only_meets_others_is_told_so_and_stored_when_it_is_sent_again(
+    fhir: Fhir, elder: str, batch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipt has the issue code by which a client knows that it is worth another try."""
+    attempt = taking.Taking._attempt  # noqa: SLF001
+
+    async def meeting(self: Any, part: Any, chunk: Any, out: Any) -> int:
+        if chunk.intents:
+            raise VersionConflict
+        return await attempt(self, part, chunk, out)
+
+    sent = collection(recorded(elder, batch))
+    with monkeypatch.context() as busy:
+        busy.setattr(taking.Taking, "_attempt", meeting)
+        (met,) = await receipt(fhir, sent)
+    assert (met["status"], issue(met)["code"]) == ("409 Conflict", "conflict")
+    assert statuses(await receipt(fhir, sent)) == ["201"]
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 2])

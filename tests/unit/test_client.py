@@ -10,7 +10,7 @@ import pytest
 
 from gateway.keys import KeyPair, generate_key_pair
 from tests.builders import observation, patient
-from yiyang.client import Client, ClientError, Credentials, JournalError, Retry, push
+from yiyang.client import Client, ClientError, Credentials, JournalError, Retry, push, pushing
 from yiyang.client.retrying import retry_after
 
 BASE = "https://yiyang.test/fhir"
@@ -198,7 +198,7 @@ async def test_a_push_that_was_stopped_sends_only_what_is_not_receipted(
     with pytest.raises(ClientError):
         await push(client, records, size=3, at_once=1)
     journal = records.with_name("day.ndjson.journal")
-    journal.write_bytes(journal.read_bytes() + b'{"first":4,"receipts":[{"sta')  # killed while it wrote
+    journal.write_bytes(journal.read_bytes() + b'{"lines":[5],"receipts":[{"sta')  # killed while it wrote
     done = await push(client, records, size=3, at_once=1)
     assert (done.new, len(server.asked)) == (7, 4)
     keys = [request.headers["idempotency-key"] for request in server.asked]
@@ -207,13 +207,53 @@ async def test_a_push_that_was_stopped_sends_only_what_is_not_receipted(
     assert len(server.asked) == 4
 
 
-async def test_a_journal_of_another_file_or_batch_is_refused(client: Client, records: Path) -> None:
-    await push(client, records, size=3)
-    with pytest.raises(JournalError):
-        await push(client, records, size=2)
+def refusing(code: str, *, status: int = 422, among: int) -> tuple[int, dict[str, str], Any]:
+    """The first of so many records is refused, the rest stored."""
+    refused = {"status": str(status), "outcome": {"issue": [{"severity": "error", "code": code}]}}
+    entries = [{"response": each} for each in (refused, *[{"status": "201 Created"}] * (among - 1))]
+    return 200, {}, {"entry": entries}
+
+
+async def test_what_was_refused_is_sent_again_by_the_next_push_and_nothing_else(
+    client: Client, server: Server, records: Path
+) -> None:
+    server.next = [refusing("not-found", among=7)]
+    assert [*(await push(client, records)).refused] == [1]
+    told: list[tuple[int, int]] = []
+    done = await push(client, records, tell=lambda *each: told.append(each))  # the elder is registered by now
+    assert (done.new, done.refused, told) == (7, {}, [(6, 6), (1, 1)])
+    first, second = server.asked
+    assert json.loads(second.content)["id"] == "0"
+    assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+async def test_without_its_journal_a_push_is_another_one(client: Client, server: Server, records: Path) -> None:
+    server.next = [refusing("not-found", among=7)]
+    await push(client, records)
+    records.with_name("day.ndjson.journal").unlink()
+    assert (await push(client, records)).refused == {}
+    assert len({request.headers["idempotency-key"] for request in server.asked}) == 2
+
+
+async def test_what_met_others_at_the_same_moment_is_sent_again_at_once(
+    client: Client, server: Server, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "PAUSE_SECONDS", 0.0)
+    server.next = [refusing("conflict", status=409, among=7), refusing("transient", status=503, among=1)]
+    told: list[tuple[int, int]] = []
+    done = await push(client, records, tell=lambda *each: told.append(each))
+    assert (done.new, done.refused, told) == (7, {}, [(7, 6), (0, 0), (0, 1)])
+    server.next = [refusing("duplicate", status=409, among=7)]
+    done = await push(client, records, records.with_name("another"))
+    assert [*done.refused] == [1]
+    assert len(server.asked) == 4
+
+
+async def test_a_journal_of_another_file_is_refused(client: Client, records: Path) -> None:
+    await push(client, records)
     records.write_text(records.read_text() + json.dumps(observation()) + "\n")
     with pytest.raises(JournalError):
-        await push(client, records, size=3)
+        await push(client, records)
 
 
 async def test_a_batch_whose_first_sender_died_is_sent_under_another_key(client: Client, server: Server) -> None:

@@ -10,6 +10,8 @@ from yiyang.client.failure import Issue, issues_of
 
 _CREATED: Final = 201
 _REFUSED: Final = 400
+# http://hl7.org/fhir/R4/valueset-issue-type.html#transient, and an edit conflict
+_TRANSIENT: Final = frozenset({"conflict", "transient", "lock-error", "throttled", "timeout"})
 _NUMBERED: Final = re.compile(r"^(第 \d+ 行：|line \d+: )")
 
 
@@ -27,6 +29,11 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def is_refused(self) -> bool:
         return self.status >= _REFUSED
+
+    @property
+    def is_transient(self) -> bool:
+        """Refused for what others did at the same moment, so that it may well be stored the next time."""
+        return self.is_refused and any(each.code in _TRANSIENT for each in self.issues)
 
 
 def receipts_of(bundle: Mapping[str, Any]) -> list[Receipt]:
