@@ -49,6 +49,7 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     plan = await downward.bring_home(stage, cast.home, patient, own, down, calendar)
     await downward.close(stage, cast, up, down)
     await slip.print_copy(stage, cast.home, down)
+    await warning.call_for_help(stage, cast.home, patient)
     await expiry.expire(stage, cast, patient, up, calendar, now)
     await read_back(stage, cast, patient, plan, up)
     await figures.tell(stage, cast, before, now)

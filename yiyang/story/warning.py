@@ -8,7 +8,7 @@ from yiyang.story.elements import Calendar, Json, concept, quantity, reference
 from yiyang.story.institutions import HOME
 from yiyang.story.referral import value
 from yiyang.story.stage import Player, Stage, StoryError, resources
-from yiyang.story.terms import category, loinc, meta
+from yiyang.story.terms import CANONICAL, category, local, loinc, meta
 
 PATIENCE_SECONDS: Final = 10
 
@@ -22,7 +22,7 @@ async def warn(stage: Stage, home: Player, patient: str) -> Json:
         "Observation", _pressure(patient, cuff, None), "读数没有单位，入库并标记 · without a unit: stored, and flagged"
     )
     await home.post("Observation", _pressure(patient, cuff, 192), "收缩压 192 mmHg · a critical reading")
-    alert, seconds = await _alert(home, patient)
+    alert, seconds = await _alert(home, patient, "blood-pressure-critical")
     stage.check(
         alert["severity"] == "high", f"{alert['code']['text']}，{seconds:.1f} 秒内可见 · visible within that time"
     )
@@ -45,16 +45,52 @@ async def settle(stage: Stage, home: Player, alert: Json) -> None:
     stage.check(done["status"] == "final", "预警闭环 · the alert is closed")
 
 
-async def _alert(home: Player, patient: str) -> tuple[Json, float]:
+async def call_for_help(stage: Stage, home: Player, patient: str) -> None:
+    """She presses the button at night; somebody comes, and how soon is measured."""
+    stage.chapter("夜间按下呼叫器，接警、到场、处置", "she presses the button: answered, arrived, resolved")
+    await home.post("Communication", _call(patient), "紧急呼叫 · the call for help")
+    alert, _ = await _alert(home, patient, "sos")
+    path = f"DetectedIssue/{alert['id']}"
+    await home.invoke(f"{path}/$acknowledge", "值班护士接警 · acknowledged")
+    await home.invoke(f"{path}/$arrive", "护理员到场 · somebody is there")
+    came = (value("outcome", valueCode="treated"), value("note", valueString="口渴起身，协助饮水，无外伤"))
+    await home.invoke(f"{path}/$resolve", "处置完成 · resolved", *came)
+    task = resources(
+        await home.get(f"Task?patient={patient}&code=sos", "派单任务，响应用时 · the dispatch, and its times")
+    )[0]
+    took = {
+        each["type"]["coding"][0]["code"]: each["valueDuration"]["value"]
+        for each in task["output"]
+        if "valueDuration" in each
+    }
+    stage.check(
+        task["status"] == "completed",
+        f"接警 {took['time-to-acknowledge']:.1f} 秒，到场 {took['time-to-arrive']:.1f} 秒 · seconds to the answer, and to the bedside",
+    )
+
+
+async def _alert(home: Player, patient: str, rule: str) -> tuple[Json, float]:
     """Look until it is there, and how long that took."""
     began = time.monotonic()
-    code = "https://yiyang.example/fhir/CodeSystem/alert-rule|blood-pressure-critical"
+    code = f"{CANONICAL}/CodeSystem/alert-rule|{rule}"
     while time.monotonic() - began < PATIENCE_SECONDS:
         found = resources(await home.peek(f"DetectedIssue?patient={patient}&code={code}"))
         if found:
             return found[0], time.monotonic() - began
         await asyncio.sleep(0.1)
     raise StoryError("预警未产生 · no alert was raised")
+
+
+def _call(patient: str) -> Json:
+    return {
+        "resourceType": "Communication",
+        "status": "completed",
+        "category": [concept(local("alert-rule", "sos", "紧急呼叫"))],
+        "priority": "stat",
+        "subject": reference(patient),
+        "sent": Calendar.current().ago(0),
+        "recipient": [HOME.reference],
+    }
 
 
 def _device(patient: str) -> Json:
