@@ -12,6 +12,7 @@ from services.referral.operations import OPERATIONS as REFERRAL
 
 _PLACES: Final = {"system": "", "type": "{type}/", "instance": "{type}/{id}/"}
 _CARE: Final = care_operations({}, Kept({}, (), {}, 5), {})
+EVERY_OPERATION: Final = (*(each for several in OPERATIONS.values() for each in several), *RECORDS, *REFERRAL, *_CARE)
 _OWN: Final = "https://yiyang.example/"
 
 
@@ -25,8 +26,7 @@ def operations(notice: str) -> str:
         "",
         "| Operation | Where | Changes | Scope |",
         "|---|---|---|---|",
-        *(_operation(operation) for several in OPERATIONS.values() for operation in several),
-        *(_operation(operation) for operation in (*RECORDS, *REFERRAL, *_CARE)),
+        *map(_operation, EVERY_OPERATION),
     ]
     return "\n".join(lines) + "\n"
 

@@ -72,11 +72,17 @@ OPERATIONS: Mapping[str, str] = {
     "$meta-add": UPDATE,
     "$meta-delete": UPDATE,
     "$register": CREATE,
+    "$match": READ + SEARCH,
+    "$merge": UPDATE,
+    "$unmerge": UPDATE,
     "$refer": CREATE,
     "$hold": CREATE,
     "$book": CREATE,
+    "$state-counts": SEARCH,
     # The acts of a referral: services/referral/operations
     **dict.fromkeys(REFERRAL_ACTS, UPDATE),
+    # The acts of an alert: services/care/operations/alerts.py
+    "$resolve": UPDATE,
     "$replay": UPDATE,
     "$rotate-secret": UPDATE,
     # Which types the scopes cover is looked at where these are carried out.

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.fhir.business import Change, Context, Decision, Intent, Timer, changed, created
+from services.fhir.clockwork import is_clock
 from tests.builders import task
 from tests.governed import Rule, governed_house
 
@@ -28,7 +29,7 @@ def within(time: timedelta) -> Any:
         for each in changes:
             waits = each.after is not None and each.after["status"] == "requested"
             timers[f"{each.type}/{each.id}"] = (Timer("expire", context.at + time),) if waits else ()
-        by_clock = context.caller.client == "yiyang-clock"
+        by_clock = is_clock(context.caller)
         return Decision(timers=timers, also=tuple(_told(each) for each in changes) if by_clock else ())
 
     return decide

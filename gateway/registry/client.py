@@ -21,6 +21,8 @@ _URI: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()+,;=%-]{1,500}", re.ASCII)
 _HOST: Final = re.compile(r"([A-Za-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", re.ASCII)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 NO_KEYS: Final[Jwk] = {"keys": []}
+OWN_NAMES: Final = "yiyang-"
+"""What begins so is the platform itself, in the audit and to whoever reads it."""
 MAX_REDIRECTS: Final = 10
 
 
@@ -87,6 +89,8 @@ def accept_client(
 def check_names(name: str, organization: str) -> None:
     if not CLIENT_ID.fullmatch(name):
         raise RegistrationError("a client id is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit")
+    if name.lower().startswith(OWN_NAMES):
+        raise RegistrationError(f"{name}: names that begin with {OWN_NAMES} are the platform's own")
     if not FHIR_ID.fullmatch(organization):
         raise RegistrationError("the organization is the id of an Organization resource: 1 to 64 of A-Z a-z 0-9 . -")
 

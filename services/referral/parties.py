@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from services.fhir.access.grants import instant_of
-from services.fhir.clockwork import CLOCK
+from services.fhir.clockwork import is_clock
 from services.kit.caller import Caller
 from services.referral.agreements import Agreement, affiliation_of, agreement_of, consortium_of, relation
 from services.referral.codes import INSTITUTION_TYPE, STAFF_ROLE, codes_in, id_in, outputs, reference_in
@@ -15,10 +13,6 @@ from services.referral.desk import Desk
 from services.referral.workflow import Actor
 
 Json = dict[str, Any]
-
-
-def is_clock(caller: Caller) -> bool:
-    return msgspec.structs.replace(caller, request_id="") == CLOCK
 
 
 def actors_of(caller: Caller, task: Json, administrator: str | None = None) -> frozenset[Actor]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.business import Change, Hold, Timer
+from services.fhir.clockwork import is_clock
 from services.referral import clocks, records
 from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
@@ -23,7 +24,6 @@ from services.referral.parties import (
     administrator_of,
     agreement_at,
     agreement_between,
-    is_clock,
     is_signed,
     kind_of,
 )

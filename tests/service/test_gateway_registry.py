@@ -110,6 +110,7 @@ async def test_a_client_is_registered_once(front: Front, keys: KeyPair) -> None:
         ("two words", "clinic", "system/*.r", "client id"),
         ("龘", "clinic", "system/*.r", "client id"),
         ("x" * 65, "clinic", "system/*.r", "client id"),
+        ("Yiyang-clock", "", "system/*.r", "the platform's own"),
         ("his", "Organization/clinic", "system/*.r", "organization"),
         ("his", "", "system/*.r", "organization"),
         ("his", "clinic", "", "at least one scope"),

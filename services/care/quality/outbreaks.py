@@ -18,7 +18,7 @@ import msgspec
 from services.care.alerts.codes import concept
 from services.care.scoring.instrument import CANONICAL, Confidence
 from services.fhir.business import Change, Context, Decision, Heard, Hold, Intent, Wake, changed, created
-from services.fhir.clockwork import CLOCK
+from services.fhir.clockwork import is_clock
 from services.fhir.outcomes import unprocessable
 
 Json = dict[str, Any]
@@ -115,12 +115,12 @@ def is_outbreak(issue: Json | None) -> bool:
 async def decide(change: Change, context: Context) -> Decision:
     """The platform finds a cluster and tells of it; the institution says how it went on."""
     before, after = change.before, change.after
-    is_clock = context.caller.client == CLOCK.client
-    if not is_clock and (before is None or after is None or not is_outbreak(before)):
+    by_clock = is_clock(context.caller)
+    if not by_clock and (before is None or after is None or not is_outbreak(before)):
         raise _refused(
             "a cluster is found by the platform, and not deleted", "聚集性疫情由平台发现，不可自行写入或删除"
         )
-    if not is_clock and any(
+    if not by_clock and any(
         (before or {}).get(n) != (after or {}).get(n) for n in {*(before or {}), *(after or {})} - _KEPT
     ):
         raise _refused("of a cluster its status and mitigation change", "聚集性疫情仅可更新状态与处置")

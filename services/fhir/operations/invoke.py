@@ -6,8 +6,9 @@ import msgspec
 
 from services.fhir.headers import check_accept
 from services.fhir.operations import OPERATIONS, Level, Operation
-from services.fhir.outcomes import method_not_allowed, not_found
+from services.fhir.outcomes import forbidden, method_not_allowed, not_found
 from services.fhir.request import Answer, FhirRequest
+from services.fhir.scopes import ANY, permissions
 from services.fhir.service import Service
 
 
@@ -22,8 +23,16 @@ async def invoke(request: FhirRequest, service: Service) -> Answer:
             f"${operation.name} is invoked by {' or '.join(operation.methods)}",
             headers={"Allow": ", ".join(operation.methods)},
         )
+    _check_scope(operation, request)
     answer = await operation.handler(request, service)
     return _as_binary(answer) if operation.media and request.is_entry else answer
+
+
+def _check_scope(operation: Operation, request: FhirRequest) -> None:
+    """Whoever forwards it, the gateway or a batch, may not know what the operations of each service need; the owner does."""
+    kind = request.type or ANY
+    if not permissions(request.caller.scopes).allow_operation(operation.name, kind, operation.letters):
+        raise forbidden(f"The token's scopes do not cover {kind}.{operation.letters}", text="令牌权限不足")
 
 
 def _as_binary(answer: Answer) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.business import Change, Context, Timer, changed
-from services.fhir.clockwork import CLOCK
+from services.fhir.clockwork import is_clock
 from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import FhirError, unprocessable
 from services.fhir.tasks.effects import brought
@@ -58,7 +58,7 @@ async def at_its_time(workflow: Workflow, task: Json, version: int, act: str) ->
 
 def actors_of(task: Json, caller: Caller, *, is_new: bool) -> frozenset[Actor]:
     """Who it is to this Task: with no requester whoever may write it asks; a person is never who answers."""
-    if caller.client == CLOCK.client:
+    if is_clock(caller):
         return frozenset({"C"})
     person = caller.practitioner or ""
     own = {f"Organization/{caller.organization}", person}
