@@ -24,6 +24,7 @@ from services.fhir.search.query import (
     TokenValue,
     UriValue,
     Value,
+    types_in,
 )
 
 _NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
@@ -366,3 +367,12 @@ def test_criteria_that_could_mean_more_than_they_say_are_refused(text: str) -> N
     with pytest.raises(FhirError) as caught:
         _criteria(text)
     assert caught.value.status == 400
+
+
+def test_a_hierarchy_looks_at_the_types_that_it_walks() -> None:
+    """Whoever asks by them needs a scope for them: services/fhir/interactions/may_search.py"""
+    below = parse_search("Encounter", [("location:below", "Location/1")], now=_NOW)
+    assert types_in(below) == {"Location"}
+    chained = parse_search("Observation", [("encounter.location:above", "Location/1")], now=_NOW)
+    assert types_in(chained) == {"Encounter", "Location"}
+    assert types_in(parse_search("Encounter", [("location", "Location/1")], now=_NOW)) == frozenset()

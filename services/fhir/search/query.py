@@ -272,4 +272,7 @@ def types_in(query: SearchQuery) -> frozenset[str]:
                 found.update(target for target, _ in targets)
             case Has(source):
                 found.add(source)
+            case Match(_, "reference", "above" | "below", values):  # walks from one resource of the type to the next
+                named = (r for v in values if isinstance(v, ReferenceValue) for r in v.references)
+                found.update(kind for kind, slash, _ in (each.partition("/") for each in named) if slash)
     return frozenset(found)
