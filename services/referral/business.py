@@ -84,7 +84,7 @@ async def _by_its_table(workflow: Workflow, place: int, change: Change, desk: De
     made = await govern(workflow, change, desk.context)
     return Part(
         bodies={place: made.body},
-        created=made.created,
+        also=made.created,
         rests_on=made.rests_on,
         timers={f"Task/{change.id}": made.timers},
     )

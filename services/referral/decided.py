@@ -17,6 +17,7 @@ class Part(msgspec.Struct, frozen=True):
     bodies: dict[int, Json] = {}
     changed: dict[str, tuple[Json, int]] = {}
     created: tuple[Json, ...] = ()
+    also: tuple[Intent, ...] = ()
     rests_on: dict[str, int] = {}
     takes: tuple[Hold, ...] = ()
     frees: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ def joined(parts: Sequence[Part], desk: Desk) -> Decision:
     }
     also: list[Intent] = [changed(body, version) for body, version in versions.values()]
     also += [created(each) for part in parts for each in part.created]
+    also += [each for part in parts for each in part.also]
     return Decision(
         bodies={place: body for part in parts for place, body in part.bodies.items()},
         also=tuple(also),

@@ -223,6 +223,9 @@ async def test_a_target_goes_by_year(fhir: Fhir) -> None:
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025", 400, "value"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025&periodEnd=2024", 400, "value"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=x&periodEnd=2024", 400, "value"),
+        ("/Measure/occupancy/$evaluate-measure?periodStart=0001&periodEnd=0001", 400, "value"),
+        ("/Measure/elder-health-management/$evaluate-measure?periodStart=0050&periodEnd=0050", 400, "value"),
+        ("/Measure/occupancy/$evaluate-measure?periodStart=9999&periodEnd=9999", 400, "value"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025&periodEnd=2025&practitioner=1", 400, "not-supported"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025&periodEnd=2025&subject=Group/1", 422, "not-supported"),
         (

@@ -10,7 +10,7 @@ import pytest
 from services.fhir.definitions import type_definition
 from services.fhir.interactions.qualified import PERFORMERS
 from tests.builders import coded, create, entry, observation, practitioner, transaction
-from tests.house import Fhir
+from tests.house import BASE, Fhir
 from tests.matchers import assert_outcome
 
 Json = dict[str, Any]
@@ -75,6 +75,20 @@ async def test_a_role_is_held_to_the_qualification_of_who_has_it(fhir: Fhir) -> 
     role = await fhir.created({"resourceType": "PractitionerRole", "practitioner": {"reference": nurse}})
     answer = await fhir.post("/Observation", seen(f"PractitionerRole/{role['id']}"))
     assert_outcome(answer, 422, "business-rule", "Observation.performer[0]")
+
+
+async def test_an_absolute_reference_to_this_server_is_the_same(fhir: Fhir) -> None:
+    nurse = await staff(fhir, day(-3))
+    answer = await fhir.post("/Observation", seen(f"{BASE}/{nurse}"))
+    assert_outcome(answer, 422, "business-rule", "Observation.performer[0]")
+
+
+async def test_an_act_is_not_moved_to_a_day_on_which_the_qualification_had_ended(fhir: Fhir) -> None:
+    nurse = await staff(fhir, day(-3))
+    made = await fhir.created(seen(nurse, effectiveDateTime=day(-4)))
+    later = await fhir.put(f"/Observation/{made['id']}", {**made, "effectiveDateTime": day(-1)})
+    assert_outcome(later, 422, "business-rule", "Observation.performer[0]")
+    assert (await fhir.put(f"/Observation/{made['id']}", {**made, "status": "amended"})).status_code == 200
 
 
 async def test_every_way_to_a_version_is_held_to_it(fhir: Fhir) -> None:

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.care.quality.surveys import load_surveys
+from services.care.quality.surveys import check_survey, load_surveys
+from services.fhir.business import Change
+from services.fhir.outcomes import FhirError
 from tests.assessments import ability
 from tests.builders import coded, organization
 from tests.house import Fhir
@@ -77,6 +79,27 @@ async def test_an_answer_to_a_survey_is_whole_and_about_an_institution(fhir: Fhi
     answer = await own.post("/QuestionnaireResponse", body)
     assert answer.status_code == 422, answer.text
     assert any(element in issue["expression"] for issue in answer.json()["issue"])
+
+
+def test_a_survey_of_ones_own_may_have_groups_and_open_questions() -> None:
+    option = {"valueCoding": {"code": "yes"}}
+    choice: Json = {"linkId": "a", "type": "choice", "required": True, "answerOption": [option]}
+    form: Json = {
+        "url": "http://a.example/own",
+        "item": [{"linkId": "g", "type": "group", "item": [choice]}, {"linkId": "b", "type": "text"}],
+    }
+
+    def answer(*items: Json) -> Change:
+        about = {"subject": {"reference": "Organization/a"}, "status": "completed", "questionnaire": form["url"]}
+        return Change("QuestionnaireResponse", "1", None, about | {"item": [*items]}, 1)
+
+    inner = {"linkId": "a", "answer": [option]}
+    check_survey(
+        answer({"linkId": "g", "item": [inner]}, {"linkId": "b", "answer": [{"valueString": "好"}]}),
+        {form["url"]: form},
+    )
+    with pytest.raises(FhirError):
+        check_survey(answer({"linkId": "b", "answer": [{"valueString": "好"}]}), {form["url"]: form})
 
 
 async def test_an_answer_is_not_changed_afterwards(fhir: Fhir) -> None:

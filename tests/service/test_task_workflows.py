@@ -263,6 +263,7 @@ async def test_a_determination_comes_into_effect_when_nobody_objects(desk: Desk)
     assert state(await desk.current(task)) == "effective"
     (response,) = await responses(desk)
     assert response["insurer"]["reference"] == f"Organization/{desk.agency}"
+    assert (await desk.other.get(f"/CoverageEligibilityResponse/{response['id']}")).status_code == 200
     assert response["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "3"
     start, end = response["servicedPeriod"]["start"], response["servicedPeriod"]["end"]
     assert int(end[:4]) - int(start[:4]) in (1, 2)

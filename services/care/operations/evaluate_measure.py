@@ -37,6 +37,7 @@ SUMMARY: Final = frozenset({"summary", "population"})
 _LISTS: Final = frozenset({"subject", "subject-list", "patient-list", "individual"})
 _DIVISION: Final = "https://yiyang.example/fhir/StructureDefinition/division-code"
 _COUNTY: Final = 6
+EARLIEST, LATEST = 1949, 2199
 _INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -125,6 +126,8 @@ def _indicator(inputs: Inputs, request: FhirRequest, kept: Kept) -> Indicator:
 def _period(inputs: Inputs, request: FhirRequest, service: Service) -> Period:
     """Whole days; of a month or a year its first and its last."""
     start, end = (_bound(inputs, name, side, service) for side, name in enumerate(("periodStart", "periodEnd")))
+    if start.year < EARLIEST or end.year > LATEST:
+        raise invalid("periodStart", f"between {EARLIEST} and {LATEST}", f"应在 {EARLIEST} 至 {LATEST} 年之间")
     if end < start:
         raise invalid("periodEnd", "it lies before periodStart", "结束日期早于开始日期")
     return Period(start, end, request.at.astimezone(service.zone).date())
@@ -136,9 +139,9 @@ def _bound(inputs: Inputs, name: str, side: int, service: Service) -> date:
         raise invalid(name, "a date is needed", "须注明日期")
     try:
         bounds = parse_range(text, service.zone)
-    except ValueError as error:
+        return (bounds[0] if side == 0 else bounds[1] - _INSTANT).astimezone(service.zone).date()
+    except (ValueError, OverflowError) as error:
         raise invalid(name, "not a date", "应为日期") from error
-    return (bounds[0] if side == 0 else bounds[1] - _INSTANT).astimezone(service.zone).date()
 
 
 async def _subject(text: str | None, store: Store) -> tuple[str | None, str | None]:

@@ -8,6 +8,7 @@ Of GB/T 42195 the events of risk of the last days (A.2.14) are counted, as far a
 from typing import Any, Final
 
 import jiter
+import msgspec
 
 from services.care.assessments.answers import answer_code
 from services.care.assessments.grading import Instruments
@@ -26,6 +27,7 @@ from services.fhir.store.rows import Stored
 
 Json = dict[str, Any]
 
+MOST: Final = 500
 _READ: Final = "AdverseEvent"
 
 
@@ -60,7 +62,7 @@ async def _known(patient: str, instrument: Instrument, request: FhirRequest, ser
         return {}
     criteria = asked(patient, request.at.astimezone(service.zone))
     query = parse_search(_READ, criteria, now=request.at, strict=True, base=service.base, zone=service.zone)
-    page = await service.stores.reading(lambda store: store.search(query))
+    page = await service.stores.reading(lambda store: store.search(msgspec.structs.replace(query, count=MOST)))
     await service.stores.audit_log.record(request.audit("populate", 200, about=[patient.partition("/")[2]]))
     found = numbers(map(_body, page.matches))
     return {link_id: answer_for(number, link_id, instrument) for link_id, number in found.items()}

@@ -20,6 +20,7 @@ from services.care.scoring.instrument import CANONICAL, Confidence
 from services.fhir.business import Change, Context, Decision, Heard, Hold, Intent, Wake, changed, created
 from services.fhir.clockwork import is_clock
 from services.fhir.outcomes import unprocessable
+from services.fhir.references import relative
 
 Json = dict[str, Any]
 
@@ -140,7 +141,8 @@ def key_of(code: str, institution: str) -> str:
 async def _institution(patient: str, context: Context) -> str:
     asked = [("patient", patient), ("status", "active"), ("type", _MODES), ("_sort", "-date")]
     found = await context.first("EpisodeOfCare", asked, 1)
-    reference = str(found[0][0].get("managingOrganization", {}).get("reference", "")) if found else ""
+    named = str(found[0][0].get("managingOrganization", {}).get("reference", "")) if found else ""
+    reference = relative(named, f"{context.base}/")
     return reference if reference.startswith("Organization/") else ""
 
 

@@ -59,17 +59,32 @@ def _check_only_voided(change: Change) -> None:
 
 
 def _faults(response: Json, form: Json) -> Iterator[Issue]:
-    given = {item.get("linkId", ""): item.get("answer", []) for item in response.get("item", ())}
-    asked = {item["linkId"]: item for item in form["item"]}
+    given = {item.get("linkId", ""): item.get("answer", []) for item in _items(response)}
+    asked = {item["linkId"]: item for item in _items(form)}
     for link_id, item in asked.items():
-        answers, codes = given.get(link_id, []), {o["valueCoding"]["code"] for o in item["answerOption"]}
+        answers, codes = given.get(link_id, []), _codes(item)
         told = [each.get("valueCoding", {}).get("code") for each in answers]
-        if item["required"] and not told:
-            yield _fault(link_id, "required", "not answered", f"{item['text']}：未作答")
-        elif len(told) > 1 or not {*told} <= codes:
-            yield _fault(link_id, "code-invalid", "one of its options", f"{item['text']}：应为所列选项之一")
+        if item.get("required") and item["type"] != "group" and not told:
+            yield _fault(link_id, "required", "not answered", f"{item.get('text', link_id)}：未作答")
+        elif codes and ((len(told) > 1 and not item.get("repeats")) or not {*told} <= codes):
+            yield _fault(
+                link_id, "code-invalid", "one of its options", f"{item.get('text', link_id)}：应为所列选项之一"
+            )
     if {*given} - {*asked}:
         yield Issue("error", "value", "An item that is not asked", "含有问卷以外的题目", (f"{_TYPE}.item",))
+
+
+def _items(parent: Json) -> Iterator[Json]:
+    """All, wherever they stand."""
+    for item in parent.get("item", ()):
+        yield item
+        yield from _items(item)
+
+
+def _codes(item: Json) -> set[str]:
+    """What may be chosen; empty where it is not one of a list."""
+    options = item.get("answerOption", ()) if item["type"] == "choice" else ()
+    return {str(each["valueCoding"].get("code")) for each in options if "valueCoding" in each}
 
 
 def _fault(link_id: str, code: str, diagnostics: str, text: str) -> Issue:

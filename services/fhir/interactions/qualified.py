@@ -1,7 +1,7 @@
 """Who performs care is qualified on the day: http://hl7.org/fhir/R4/practitioner-definitions.html#Practitioner.qualification.period
 
 A clinical resource that names, as who performed or recorded it, a practitioner all of whose qualifications had ended by then is refused; so is one that such a
-practitioner writes. Who has no qualification on record, or one without an end, is not held up: what is not known is not expired. What stood in the version before stays (docs/adr/0044).
+practitioner writes. Who has no qualification on record, or one without an end, is not held up: what is not known is not expired. What the version before said of the same day stays (docs/adr/0044).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +13,7 @@ import msgspec
 from services.fhir.business import RefusedChange
 from services.fhir.interactions.draft import Draft
 from services.fhir.outcomes import FhirError, unprocessable
+from services.fhir.references import relative
 from services.fhir.service import Service
 from services.fhir.store.store import Store
 from services.fhir.validation import parse
@@ -62,33 +63,32 @@ class _Named(msgspec.Struct, frozen=True):
 async def check_qualified(drafts: Mapping[int, Draft | None], platform: Store, service: Service) -> None:
     """Raise 422 for the first who was not; `platform` reads the directory. Most writes name nobody, and cost nothing."""
     today = service.clock.now().astimezone(service.zone).date()
-    named = [
-        each for n, draft in drafts.items() if draft for each in _named(n, draft, service.caller.practitioner, today)
-    ]
+    base, writer = f"{service.base}/", service.caller.practitioner
+    named = [each for n, draft in drafts.items() if draft for each in _named(n, draft, writer, today, base)]
     if not named:
         return
-    people = await _people({each.who for each in named}, platform)
+    people = await _people({each.who for each in named}, platform, base)
     for each in named:
         last = _last_day(people.get(each.who, {}))
         if last is not None and last < each.day:
             raise RefusedChange(_expired(each, last, people[each.who]), each.number)
 
 
-def _named(number: int, drafted: Draft, writer: str | None, today: date) -> Iterator[_Named]:
+def _named(number: int, drafted: Draft, writer: str | None, today: date, base: str) -> Iterator[_Named]:
     resource, kind = drafted.resource, drafted.intent.type
     if resource is None or kind not in PERFORMERS or drafted.intent.by_platform:
         return
     if writer is not None and writer.startswith(_STAFF):
         yield _Named(number, writer, kind, today.isoformat())
-    found = [*_performers(resource, kind)]
+    found = [*_performers(resource, kind, base)]
     if not found:
         return
-    before = {who for who, _ in _performers(drafted.before or {}, kind)}
-    day = _day(resource, today.isoformat())
-    yield from (_Named(number, who, element, day) for who, element in found if who not in before)
+    day, before = _day(resource, today.isoformat()), drafted.before or {}
+    known = {who for who, _ in _performers(before, kind, base)} if _day(before, today.isoformat()) == day else set()
+    yield from (_Named(number, who, element, day) for who, element in found if who not in known)
 
 
-def _performers(resource: Json, kind: str) -> Iterator[tuple[str, str]]:
+def _performers(resource: Json, kind: str, base: str) -> Iterator[tuple[str, str]]:
     for path in PERFORMERS[kind]:
         name, _, inner = path.partition(".")
         value = resource.get(name)
@@ -97,7 +97,7 @@ def _performers(resource: Json, kind: str) -> Iterator[tuple[str, str]]:
         for n, each in enumerate(value if isinstance(value, list) else [value]):
             place = f"{kind}.{name}" + (f"[{n}]" if isinstance(value, list) else "") + (f".{inner}" if inner else "")
             reference = each.get(inner, {}) if inner else each
-            text = str(reference.get("reference", "")).partition("/_history/")[0]
+            text = relative(str(reference.get("reference", "")), base).partition("/_history/")[0]
             if text.startswith(_STAFF):
                 yield text, place
 
@@ -112,11 +112,13 @@ def _day(resource: Json, today: str) -> str:
     return today
 
 
-async def _people(names: set[str], platform: Store) -> dict[str, Json]:
+async def _people(names: set[str], platform: Store, base: str) -> dict[str, Json]:
     """The Practitioner of each; of a role, who has it."""
     found = await _read(names, platform)
     of_roles = {
-        n: str(r.get("practitioner", {}).get("reference", "")) for n, r in found.items() if n.startswith(_STAFF[1])
+        n: relative(str(r.get("practitioner", {}).get("reference", "")), base)
+        for n, r in found.items()
+        if n.startswith(_STAFF[1])
     }
     more = await _read({each for each in of_roles.values() if each not in found}, platform) if of_roles else {}
     known = found | more

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any, Final
 
-from services.fhir.business import Context
+from services.fhir.business import Context, Intent, created
 from services.fhir.tasks.needs import of_kind
 from services.fhir.tasks.table import Need, Workflow
 
@@ -20,14 +20,15 @@ _NOTHING: Final = object()
 _MONTHS: Final = 12
 
 
-async def brought(workflow: Workflow, act: str, task: Json, context: Context) -> tuple[Json, ...]:
-    """The resources, each with an id on the shard of the patient."""
+async def brought(workflow: Workflow, act: str, task: Json, context: Context) -> tuple[Intent, ...]:
+    """The new resources, each with an id on the shard of the patient."""
     made = []
     for effect in workflow.effects:
         if effect.act == act:
             patient = str(task.get("for", {}).get("reference", "")).partition("Patient/")[2] or None
             values = await _values(_places(effect.resource), task, context)
-            made.append({**_filled(effect.resource, values), "id": context.new_id(patient)})
+            author = str(task.get(effect.author, {}).get("reference", "")).partition("Organization/")[2]
+            made.append(created({**_filled(effect.resource, values), "id": context.new_id(patient)}, author))
     return tuple(made)
 
 

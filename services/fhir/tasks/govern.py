@@ -26,7 +26,7 @@ class Governed(msgspec.Struct, frozen=True):
     """The Task as it is stored, what its act brings, on which versions that rests, and its timers from now on."""
 
     body: Json
-    created: tuple[Json, ...]
+    created: tuple[Intent, ...]
     rests_on: dict[str, int]
     timers: tuple[Timer, ...]
 

@@ -70,10 +70,14 @@ class Clock(_Form, frozen=True, kw_only=True):
 
 
 class Effect(_Form, frozen=True, kw_only=True):
-    """What an act brings into its own commit: a resource, in which `{…}` stand for what the Task says (tasks/effects.py)."""
+    """What an act brings into its own commit: a resource, in which `{…}` stand for what the Task says (tasks/effects.py).
+
+    It is written for who answers, or for who asked: that institution sees it, whatever else it sees of the patient.
+    """
 
     act: str
     resource: Json
+    author: Literal["owner", "requester"] = "owner"
 
 
 class Workflow(_Form, frozen=True, kw_only=True):
