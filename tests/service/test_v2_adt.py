@@ -5,6 +5,8 @@ http://www.hl7.eu/HL7v2x/v251/std251/ch03.html
 
 from typing import Any
 
+import pytest
+
 from tests.builders import ID_NUMBER
 from tests.house import Fhir
 from tests.v2 import Elder, adt, elder, message, pid, pv1, send
@@ -123,6 +125,43 @@ async def test_a_merge_of_an_unknown_record_names_the_field(fhir: Fhir) -> None:
     await send(fhir, adt("A04", one))
     answer = await send(fhir, message("ADT^A40", "EVN|A40|20261124", pid(one), "MRG|M999999^^^HIS^PI"))
     assert (answer.code, answer.errors) == ("AE", [("MRG-1", "204", "E")])
+
+
+CON = "CON|1|01||TY2026-0071|||||||A||20261120|20261120|20271120"
+
+
+@pytest.fixture
+async def known(fhir: Fhir) -> Elder:
+    """Somebody whom another institution cares for."""
+    one = elder()
+    assert (await send(fhir.as_(organization="elsewhere", client="elsewhere-his"), adt("A04", one))).code == "AA"
+    return one
+
+
+async def test_a_signed_consent_lets_the_hospital_in(fhir: Fhir, known: Elder) -> None:
+    here = elder(national=known.national)
+    answer = await send(fhir, adt("A01", here, pv1("V1006"), CON))
+    assert answer.code == "AA", answer.text
+    (mine,) = await patients(fhir, here)
+    (theirs,) = await patients(fhir.as_(organization="elsewhere"), known)
+    assert mine["id"] == theirs["id"]
+    assert {here.record, known.record} <= {each["value"] for each in mine["identifier"]}
+    assert (await visit_of(fhir, "V1006"))["subject"] == {"reference": f"Patient/{mine['id']}"}
+    consents = (await fhir.get(f"/Consent?patient={mine['id']}")).json()["entry"]
+    assert consents[0]["resource"]["sourceReference"]["identifier"]["value"] == "TY2026-0071"
+    assert (await send(fhir, adt("A08", here, CON))).code == "AA"
+    assert len((await fhir.get(f"/Consent?patient={mine['id']}")).json()["entry"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "consent", "place"),
+    [("李^秀英", CON, "PID-3"), ("王^秀英", CON.replace("|A|", "|R|"), "CON"), ("王^秀英", CON[:-9], "CON-15")],
+)
+async def test_wrong_facts_or_no_consent_leave_it_outside(
+    fhir: Fhir, known: Elder, name: str, consent: str, place: str
+) -> None:
+    answer = await send(fhir, adt("A01", elder(national=known.national, name=name), pv1("V1007"), consent))
+    assert (answer.code, answer.places) == ("AE", [place]), answer.text
 
 
 async def test_a_person_out_of_reach_is_refused_with_the_way_in(fhir: Fhir) -> None:

@@ -9,6 +9,7 @@ from services.fhir.outcomes import unavailable, unsupported_media
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.records.operations.merge import merge
+from services.records.operations.register import register
 from services.records.v2.mapping import Mapping, MappingError, Mappings
 from services.records.v2.receive import How, receive_all
 
@@ -27,7 +28,9 @@ class ProcessV2:
         kind = sent.partition(";")[0].strip().lower()
         if kind not in MEDIA:
             raise unsupported_media(f"Send HL7 v2 as {' or '.join(MEDIA)}", text="请以 application/hl7-v2 发送")
-        answer = await receive_all(request.body, request, service, How(self._rules(request.caller.client), merge))
+        answer = await receive_all(
+            request.body, request, service, How(self._rules(request.caller.client), merge, register)
+        )
         return Answer(200, answer, ((b"content-type", sent.encode("latin-1")),))
 
     def _rules(self, client: str) -> Mapping:

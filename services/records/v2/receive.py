@@ -20,7 +20,7 @@ from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.logging import log_failure
 from services.kit.peers import PeerUnavailable
-from services.records.v2 import merge, order, refer, results, visit
+from services.records.v2 import consent, merge, order, refer, results, visit
 from services.records.v2.acknowledgement import acknowledge, batch_of, header_fields
 from services.records.v2.batch import messages_in
 from services.records.v2.charset import UTF8, decoded, named
@@ -55,10 +55,11 @@ _encode: Final = msgspec.json.encode
 
 
 class How(msgspec.Struct, frozen=True):
-    """The mapping of the sender, and the operation that merges two records."""
+    """The mapping of the sender, and the operations that a message may come to."""
 
     rules: Rules
     merge: Handler
+    register: Handler
 
 
 async def receive_all(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
@@ -98,6 +99,8 @@ async def _carry_out(receipt: Receipt, codec: str, request: FhirRequest, service
             except FhirError as error:
                 if error.status not in _OVERTAKEN or n == _TRIES - 1:
                     raise NotTakenError("AE", *faults_of(error, work)) from error
+                if consent.is_out_of_reach(error, work):
+                    await _register(work, how.register)
     except FhirError as error:
         if error.status >= _SERVER:
             raise
@@ -137,6 +140,16 @@ async def _write(work: Work, receipt: Receipt, codec: str, merge_records: Handle
         async with service.stores.database.connection() as connection:
             await receipt.write(connection, (), service.stores.vault)
         await service.stores.audit_log.record(request.audit("process-v2", 200))
+
+
+async def _register(work: Work, register: Handler) -> None:
+    """A commit of its own; when the message comes again she is within reach."""
+    try:
+        await register(consent.registration(work, work.request), work.service)
+    except FhirError as error:
+        if error.status >= _SERVER:
+            raise
+        raise consent.refused(error) from error
 
 
 def _check_may_merge(request: FhirRequest) -> None:
