@@ -136,6 +136,10 @@ async def test_a_batch_of_creates_is_taken_in_and_nothing_else_can_be_asked(fhir
     assert_outcome(await fhir.post(INGEST, b'{"resourceType":"Bundle","type":"coll'), 400, "structure")
 
 
+async def test_more_than_one_receipt_can_hold_is_refused_before_anything_is_stored(fhir: Fhir) -> None:
+    assert_outcome(await fhir.post(INGEST, b"{}\n" * 100_001, content_type=NDJSON), 400, "too-costly", "Bundle.entry")
+
+
 async def test_the_same_number_twice_in_one_batch_is_one_record(fhir: Fhir, elder: str, batch: str) -> None:
     same = recorded(elder, batch)
     found = await receipt(fhir, collection(same, recorded(elder, f"{batch}-2"), same))

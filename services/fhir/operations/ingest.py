@@ -18,6 +18,7 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store import jobs
 
+MOST: Final = 100_000  # entries of one job, whose receipt is one Bundle
 MOST_WAITED: Final = 5000  # entries for which a request waits
 
 
@@ -45,6 +46,13 @@ async def ingest(request: FhirRequest, service: Service) -> Answer:
     total = sum(part.total for part in parts)
     if not total:
         raise bad_request("There is nothing to take in", code="required", text="没有可接收的内容")
+    if total > MOST:
+        raise bad_request(
+            f"At most {MOST} entries at once",
+            code="too-costly",
+            text=f"一次最多 {MOST} 条",
+            expression=("Bundle.entry",),
+        )
     waits = total <= MOST_WAITED and "respond-async" not in request.prefer
     worker = Worker(service)
     job = await begin("ingest", form, request, service, parts, total, worker=worker.name if waits else None)
