@@ -161,6 +161,24 @@ def test_an_end_that_has_come_does_not_move() -> None:
     assert counted(later, before, founder=True)[0].ends == NOW + DAY
 
 
+@pytest.mark.parametrize("founder", [True, False])
+def test_what_goes_on_keeps_its_beginning(founder: bool) -> None:  # noqa: FBT001
+    before = Opening("p", "hospital", "encounter", NOW - DAY)
+    assert counted(OWN, before, founder=founder) == [before]
+
+
+@pytest.mark.parametrize("founder", [True, False])
+def test_what_is_put_off_is_not_open_until_then(founder: bool) -> None:  # noqa: FBT001
+    before = Opening("p", "hospital", "encounter", NOW - DAY)
+    later = Opening("p", "hospital", "encounter", NOW + DAY)
+    assert counted(later, before, founder=founder) == [later]
+
+
+def test_what_has_ended_begins_anew() -> None:
+    before = Opening("p", "hospital", "encounter", NOW - 2 * DAY, NOW - DAY)
+    assert counted(OWN, before, founder=True)[0].begins == NOW
+
+
 def test_a_task_that_only_looks_like_a_referral_opens_nothing() -> None:
     assert not task(referral("accepted", code={"coding": [{"code": "referral"}]}), MOMENT).openings
     assert not task(referral("accepted", businessStatus={"coding": [{"code": "accepted"}]}), MOMENT).openings

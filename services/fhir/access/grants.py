@@ -138,15 +138,19 @@ def _going_on(opening: Opening, earlier: Opening | None, at: datetime) -> Openin
     if earlier is None:
         return opening
     ends = min(opening.ends, earlier.ends) if opening.ends and earlier.ends else opening.ends
-    begins = min(opening.begins, earlier.begins) if earlier.is_live(at) else opening.begins
-    return msgspec.structs.replace(opening, begins=begins, ends=ends)
+    return msgspec.structs.replace(opening, begins=_beginning(opening, earlier, at), ends=ends)
+
+
+def _beginning(opening: Opening, earlier: Opening, at: datetime) -> datetime:
+    """What is to begin later than now is not open until then."""
+    return earlier.begins if opening.begins <= at and earlier.is_live(at) else opening.begins
 
 
 def _within(opening: Opening, earlier: Opening, at: datetime) -> Opening:
     ends = min((e for e in (opening.ends, earlier.ends) if e is not None), default=None)
     return msgspec.structs.replace(
         opening,
-        begins=earlier.begins if opening.begins <= at else opening.begins,
+        begins=_beginning(opening, earlier, at),
         ends=ends,
         types=_both(opening.types, earlier.types),
         purposes=_both(opening.purposes, earlier.purposes),

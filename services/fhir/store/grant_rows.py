@@ -98,7 +98,7 @@ def rows_of_new(write: Write, access: Access) -> list[Row]:
 
 def moment_of(write: Write, access: Access) -> Moment:
     """When and by whom; how long a basis outlives its end was decided when it was prepared."""
-    return Moment(access.at, access.organization, write.id, msgspec.UNSET)  # type: ignore[arg-type]
+    return Moment(write.updated, access.organization, write.id, msgspec.UNSET)  # type: ignore[arg-type]
 
 
 def columns_of(rows: Sequence[Row]) -> list[list[Any]]:
