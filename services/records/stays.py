@@ -14,6 +14,9 @@ from services.records import beds
 Json = dict[str, Any]
 There = Mapping[str, tuple[Json, int]]
 
+_DEEPEST = 4
+"""Departments within departments, up to their institution."""
+
 
 async def decide_stay(
     place: int, change: Change, others: Mapping[str, Json], written: frozenset[str], context: Context
@@ -29,6 +32,7 @@ async def decide_stay(
     for name in new:
         _check_fits(after or {}, there[name][0], place, is_new=name in added or _class_changed(change))
     for name in added:
+        await _check_own(there[name][0], place, others, context)
         await _check_open(name, there[name][0], after or {}, place, context)
     holder = f"Encounter/{change.id}"
     is_bedded = bool(new or gone) and before is not None and after is not None
@@ -79,6 +83,26 @@ def _check_fits(encounter: Json, bed: Json, place: int, *, is_new: bool) -> None
             "Hospital care is given in a medical bed: convert the bed, or move to another",
             code="business-rule",
             text="住院须使用医疗床位，请先转换床位性质或更换床位",
+            expression=("Encounter.location",),
+        )
+        raise RefusedChange(error, place)
+
+
+async def _check_own(bed: Json, place: int, others: Mapping[str, Json], context: Context) -> None:
+    """Nobody fills the beds of another institution; those of a department are its institution's."""
+    name = name_in(bed.get("managingOrganization"))
+    if name is None:
+        return
+    for _ in range(_DEEPEST):
+        if name is None or name == f"Organization/{context.caller.organization}":
+            break
+        found = (others[name], 0) if name in others else await context.read(*name.split("/", 1))
+        name = name_in(found[0].get("partOf")) if found else None
+    if name is None:
+        error = unprocessable(
+            "The bed is another institution's",
+            code="business-rule",
+            text="该床位不属于本机构",
             expression=("Encounter.location",),
         )
         raise RefusedChange(error, place)

@@ -113,6 +113,17 @@ async def test_a_bed_that_is_not_open_takes_nobody(home: Home, status: str) -> N
     assert_outcome(await home.fhir.post("/Encounter", stay), 409, "conflict", "Encounter.location")
 
 
+async def test_nobody_fills_the_beds_of_another_institution(home: Home) -> None:
+    ward = {"resourceType": "Organization", "name": "二病区", "partOf": {"reference": f"Organization/{home.name}"}}
+    department = await home.fhir.created(ward)
+    own = await home.bed(managingOrganization={"reference": f"Organization/{department['id']}"})
+    await home.moved_in(await home.elder(), own)
+    theirs = await home.bed(managingOrganization={"reference": "Organization/another-home"})
+    stay = home.stay(await home.elder(), theirs, kind="HH")
+    assert_outcome(await home.fhir.post("/Encounter", stay), 422, "business-rule", "Encounter.location")
+    assert await home.status(theirs) == "U"
+
+
 async def test_a_ward_is_no_bed(home: Home) -> None:
     ward = await home.bed(physicalType=coded(PHYSICAL, "wa"))
     for _ in range(2):

@@ -102,6 +102,16 @@ async def test_content_can_be_sent_as_it_is(home: Fhir) -> None:
     assert (await home.get(f"/Binary/{stored['id']}", accept="*/*")).content == b"%PDF-"
 
 
+async def test_nobody_puts_content_under_a_patient_out_of_reach(home: Fhir) -> None:
+    elder = await home.created(known_patient())
+    stranger = home.as_(organization="documents-stranger")
+    context = f"Patient/{elder['id']}"
+    for kind, body in ((TEXT, CONTENT), (FHIR_JSON, binary(securityContext={"reference": context}))):
+        answer = await stranger.post("/Binary", body, content_type=kind, x_security_context=context)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["issue"][0]["expression"] == ["Binary.securityContext"]
+
+
 async def test_what_has_no_type_is_refused(home: Fhir) -> None:
     for kind in ("application/fhir+xml", "multipart/form-data; boundary=x", "text"):
         assert_outcome(await home.post("/Binary", CONTENT, content_type=kind), 415, "not-supported")

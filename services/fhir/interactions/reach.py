@@ -56,7 +56,7 @@ def decide(
         author=current.author if current else access.organization or None,
         patients=None if own else patients,
         labels=labels or None,
-        refers=_refers(resource_type, resource_id, index),
+        refers=_refers(resource_type, resource_id, index, patients),
         opens=_opens(resource_type, resource_id, resource, current, now, service),
         identities=_identities(resource, current) if resource_type == "Patient" else None,
         is_wider=current is not None and _is_wider(current, patients, labels),
@@ -72,9 +72,14 @@ def _identities(patient: Json, current: Stored | None) -> tuple[str, ...] | None
     return None if identities_of({"identifier": before}) == found else found
 
 
-def _refers(resource_type: str, resource_id: str, index: IndexRow) -> tuple[tuple[str, str], ...]:
-    """Each patient once, with the first element that names it; the resource itself is none of them."""
-    found: dict[str, str] = {}
+def _refers(
+    resource_type: str, resource_id: str, index: IndexRow, patients: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Each patient once, with the first element that names it; the resource itself is none of them.
+
+    No search parameter finds the security context of a Binary: http://hl7.org/fhir/R4/binary.html#security
+    """
+    found: dict[str, str] = dict.fromkeys(patients, "Binary.securityContext") if resource_type == "Binary" else {}
     for code, patient in referenced(resource_type, index.tokens):
         if not (resource_type == "Patient" and patient == resource_id):
             found.setdefault(patient, element_of(resource_type, code))

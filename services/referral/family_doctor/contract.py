@@ -13,6 +13,8 @@ Json = dict[str, Any]
 FAMILY_DOCTOR: Final = "family-doctor"
 STANDING: Final = "executed"
 RENEWED: Final = "renewed"
+SAID: Final = ("subject", "applies", "signer")
+"""What is looked at when it begins to stand, or changes: what stood so before is no new mistake."""
 _PACKAGE_ITEM: Final = "package-item"
 _PEOPLE: Final = ("Patient/", "RelatedPerson/")
 _INSTITUTIONS: Final = ("Organization/", "Practitioner/", "PractitionerRole/")

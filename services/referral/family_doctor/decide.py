@@ -9,6 +9,7 @@ from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.family_doctor.contract import (
     RENEWED,
+    SAID,
     check,
     former_of,
     is_family_doctor,
@@ -29,7 +30,8 @@ async def decide_contract(change: Change, desk: Desk) -> Part | None:
     left, taken = _key(before), None
     renewed: dict[str, tuple[Json, int]] = {}
     if after is not None and is_standing(after):
-        check(after)
+        if not is_standing(before) or any((before or {}).get(name) != after.get(name) for name in SAID):
+            check(after)
         taken = _key(after)
         renewed = await _renewed(after, desk) if not is_standing(before) else {}
     freed = [f"{name} {taken}" for name in renewed]
