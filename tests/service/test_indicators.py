@@ -16,9 +16,12 @@ from services.fhir.validation import parse, validate
 from services.kit.database import Database, role_of
 from services.kit.settings import ServiceSettings
 from tests.builders import coded, encounter, episode_of_care, observation, organization, transaction
+from tests.bulk import database
 from tests.county import CANONICAL, COUNTIES, SYSTEM, YEAR, County, Oracle
-from tests.house import BASE, KEY, Fhir
+from tests.house import BASE, HIS, KEY, Fhir, in_one_process
 from tests.matchers import assert_outcome
+
+__all__ = ["database"]
 
 Json = dict[str, Any]
 
@@ -180,6 +183,27 @@ async def test_oversight_counts_within_its_period_and_when_the_overseen_has_said
     await fhir.as_(organization=lead).created(own)
     asked = await fhir.as_(organization=lead).get(f"{path}&subject=Organization/{county.institutions[0]}")
     assert_outcome(asked, 403, "forbidden")
+
+
+async def test_an_authority_of_a_division_is_one_by_the_setting(clean_database: str) -> None:
+    settings = ServiceSettings(
+        database_url=clean_database,
+        internal_key=SecretStr(KEY),
+        public_base=BASE,
+        supervisors={"bureau-of-one": (COUNTIES[0],), "bureau-elsewhere": ("32",)},
+        smallest_cell=2,
+    )
+    async with in_one_process(clean_database, settings) as peers:
+        fhir, county = Fhir(peers, HIS), County(22, people=40)
+        await settled(fhir, county)
+        (told,) = (await evaluated(fhir, "family-doctor", "bureau-of-one"))["group"]
+        strata = {s["value"]["coding"][0]["code"]: numbers(s) for each in told["stratifier"] for s in each["stratum"]}
+        assert {*strata} == {each for n, each in enumerate(county.homes) if n % 2 == 0} | {county.clinics[0]}
+        assert 1 not in {number for each in strata.values() for number in each}
+        path = f"/Measure/family-doctor/$evaluate-measure?{PERIOD}"
+        assert_outcome(await fhir.as_(organization="bureau-elsewhere").get(path), 403, "forbidden")
+        other = f"{path}&subject=Organization/{county.homes[1]}"
+        assert_outcome(await fhir.as_(organization="bureau-of-one").get(other), 403, "forbidden")
 
 
 @pytest.mark.parametrize("kind", ["subject", "subject-list", "patient-list"])
