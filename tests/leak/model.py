@@ -103,6 +103,10 @@ class Model:
     def grants_it(self, who: Who, thing: Thing) -> bool:
         return self._limit(who, thing.type) is None or (not thing.is_deleted and self.grants_body(who, thing.body))
 
+    def grants_whole(self, who: Who, resource_type: str) -> bool:
+        """Most operations look at no parameters of scopes, so they need the type whole."""
+        return self._limit(who, resource_type) is None
+
     def grants_body(self, who: Who, body: Json) -> bool:
         """Do the scopes grant what is written here?"""
         test = self._limit(who, str(body["resourceType"]))

@@ -59,8 +59,13 @@ async def disclosed(probes: "Probes", who: Who) -> None:
     asking, patient = who._replace(purpose=AT_THE_PATIENTS_WISH), probes.random.choice(probes.world.patients)
     answer = await probes.call(asking, "GET", f"/Patient/{patient}/$disclosures?_count=20")
     sees = probes.model.sees(asking, probes.model.things[f"Patient/{patient}"])
-    assert answer.status_code == (OK if sees else NOT_FOUND), (asking, patient, answer.text)
-    if sees:
+    is_whole = probes.model.grants_whole(who, "Patient")
+    assert answer.status_code == (FORBIDDEN if not is_whole else OK if sees else NOT_FOUND), (
+        asking,
+        patient,
+        answer.text,
+    )
+    if sees and is_whole:
         assert all(patient in _about(e["resource"]) for e in answer.json()["entry"]), (asking, patient)
 
 

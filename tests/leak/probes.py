@@ -107,6 +107,9 @@ class Probes:
     async def summary(self, who: Who) -> None:
         patient = self.model.things[f"Patient/{self.random.choice(self.world.patients)}"]
         answer = await self.call(who, "GET", f"/{patient.name}/$summary")
+        if not self.model.grants_whole(who, "Patient"):
+            assert answer.status_code == 403, (who, patient, answer.text)
+            return
         if not self.model.sees(who, patient):
             assert answer.status_code == 404, (who, patient, answer.text)
             return
