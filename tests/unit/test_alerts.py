@@ -163,6 +163,12 @@ OPEN = "alert:blood-pressure-critical:Patient/1"
             {("Patient/1 readings-missing watch", "watch")},
         ),
         (
+            heard("8867-4", 70, "/min", ago=60 * 24 * 2, device={"reference": "Device/known"}),
+            (),
+            {("Patient/1 reading-unusable", "event Observation/o late")},
+        ),
+        (heard("8867-4", 70, "/min", ago=60 * 24 * 30, device={"reference": "Device/known"}), (), set()),
+        (
             heard("8480-6", 120, "mm[Hg]", device={"reference": "Device/x"}),
             (),
             {("Patient/1 reading-unusable", "event Observation/o unknown-device")},

@@ -31,6 +31,8 @@ HEARD: Final = Topic(
         Trigger("Communication", f"category={','.join(f'{ALERT_RULE}|{each}' for each in CALLS)}"),
     ),
 )
+HISTORY: Final = timedelta(days=7)
+"""What is older when it comes was taken in from elsewhere: a record, and no reading that is late."""
 _AGAIN: Final = timedelta(minutes=10)
 """How long a process does not ask again that a patient is watched."""
 _MOST_WATCHED: Final = 100_000
@@ -105,7 +107,7 @@ def _faults(
         if (problem := unusable_for(each, by, context.at))
     }
     told = {str(each) for each in faults}
-    told |= {"late"} if any(each.at < context.at - LATE for each in readings) else set()
+    told |= {"late"} if any(context.at - HISTORY < each.at < context.at - LATE for each in readings) else set()
     told |= {"no-time"} if instant_of(observation, context.zone) is None else set()
     told |= {"unknown-device"} if not _is_known(observation, devices) else set()
     now = context.at.astimezone(context.zone)
@@ -129,7 +131,7 @@ def _calls(heard: Heard) -> Iterator[Wake]:
 def _watches(
     observations: Sequence[Heard], by_code: Mapping[str, list[Rule]], watched: dict[str, datetime], context: Context
 ) -> Iterator[Wake]:
-    """Who sends readings is watched for the lack of them; said again now and then, for it may have ended."""
+    """Who sends readings now is watched for the lack of them; said again now and then, for it may have ended."""
     if len(watched) > _MOST_WATCHED:
         watched.clear()
     for heard in observations:
@@ -138,9 +140,10 @@ def _watches(
         for reading in _readings(heard, context):
             for rule in by_code.get(reading.code, ()):
                 holder = f"Patient/{heard.patient} {rule.code} watch"
-                if isinstance(rule, Missing) and watched.get(holder, context.at - _AGAIN) <= context.at - _AGAIN:
+                due = reading.at + timedelta(hours=rule.hours) if isinstance(rule, Missing) else context.at
+                if due > context.at and watched.get(holder, context.at - _AGAIN) <= context.at - _AGAIN:
                     watched[holder] = context.at
-                    yield Wake(holder, "watch", max(reading.at, context.at) + timedelta(hours=rule.hours))
+                    yield Wake(holder, "watch", due)
 
 
 def _readings(heard: Heard, context: Context) -> list[Reading]:
