@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.fhir.bulk.worker import Worker
+from services.fhir.store import jobs
 from services.kit.database import Database
 from services.kit.peers import Peers
 from services.kit.settings import ServiceSettings
@@ -87,6 +88,26 @@ async def exported(fhir: Fhir, worker: Worker, path: str, **headers: str) -> tup
     await finished(worker)
     found = await manifest(fhir, status)
     return found, await lines(fhir, found["output"])
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing behind this line runs."""
+
+
+async def killed_after(chunks: int, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the worker work until it is killed in the commit that follows so many."""
+    advance, done = jobs.advance, [0]
+
+    async def dying(*arguments: Any) -> None:
+        await advance(*arguments)
+        done[0] += 1
+        if done[0] > chunks:
+            raise KilledError
+
+    with monkeypatch.context() as killing:
+        killing.setattr(jobs, "advance", dying)
+        with pytest.raises(KilledError):
+            await worker.work()
 
 
 async def grow_old(database_url: str, status: str) -> None:

@@ -9,21 +9,16 @@ import pytest
 
 from services.fhir.bulk import taking
 from services.fhir.bulk.worker import Worker
-from services.fhir.store import jobs
 from services.kit.database import Database
 from services.kit.peers import Peers
 from tests.builders import observation, patient, task
-from tests.bulk import another_worker, database, finished, grow_old, kicked_off, lines, manifest, worker
+from tests.bulk import another_worker, database, finished, grow_old, kicked_off, killed_after, lines, manifest, worker
 from tests.house import Fhir, Json
 from tests.matchers import assert_outcome
 
 __all__ = ["database", "worker"]
 
 NDJSON = "application/fhir+ndjson"
-
-
-class KilledError(BaseException):
-    """The process is gone: nothing behind this line runs."""
 
 
 def ndjson(*resources: Json | bytes) -> bytes:
@@ -153,18 +148,7 @@ async def test_a_killed_import_goes_on_and_writes_no_line_twice(
     names = [f"k-{uuid4()}" for _ in range(7)]
     body = ndjson(*(patient(id=n) for n in names), observation(), b"{")
     status = await kicked_off(fhir, "/$import", body, content_type=NDJSON)
-    advance, done = jobs.advance, [0]
-
-    async def dying(*arguments: Any) -> None:
-        await advance(*arguments)
-        done[0] += 1
-        if done[0] > chunks:
-            raise KilledError
-
-    with monkeypatch.context() as killing:
-        killing.setattr(jobs, "advance", dying)
-        with pytest.raises(KilledError):
-            await another_worker(house, database, database_url).work()
+    await killed_after(chunks, another_worker(house, database, database_url), monkeypatch)
     assert (await fhir.get(status)).headers["x-progress"].startswith(f"{2 * chunks} of 9")
     await grow_old(database_url, status)
     await finished(another_worker(house, database, database_url))

@@ -9,12 +9,11 @@ import pytest
 
 from services.fhir.bulk import taking
 from services.fhir.bulk.worker import Worker
-from services.fhir.store import jobs
 from services.fhir.store.write import VersionConflict
 from services.kit.database import Database
 from services.kit.peers import Peers
 from tests.builders import ID_NUMBER, UCUM, coded, known_patient, observation, patient
-from tests.bulk import another_worker, database, finished, grow_old, worker
+from tests.bulk import another_worker, database, finished, grow_old, killed_after, worker
 from tests.house import BASE, Fhir, Json
 from tests.matchers import assert_outcome
 
@@ -23,10 +22,6 @@ __all__ = ["database", "worker"]
 NDJSON = "application/fhir+ndjson"
 RECORD_NO = "https://home.example/records"
 INGEST = "/Bundle/$ingest"
-
-
-class KilledError(BaseException):
-    """The process is gone: nothing behind this line runs."""
 
 
 def recorded(subject: str | Json, number: str, **changes: Any) -> Json:
@@ -326,18 +321,7 @@ async def test_a_killed_ingest_goes_on_and_stores_no_entry_twice(
     sent = collection(*(recorded(elder, f"{batch}-{n}", meta=source) for n in range(6)), observation(elder))
     accepted = await fhir.post(INGEST, sent, prefer="respond-async")
     place = accepted.headers["content-location"].removeprefix(BASE)
-    advance, done = jobs.advance, [0]
-
-    async def dying(*arguments: Any) -> None:
-        await advance(*arguments)
-        done[0] += 1
-        if done[0] > chunks:
-            raise KilledError
-
-    with monkeypatch.context() as killing:
-        killing.setattr(jobs, "advance", dying)
-        with pytest.raises(KilledError):
-            await another_worker(house, database, database_url).work()
+    await killed_after(chunks, another_worker(house, database, database_url), monkeypatch)
     assert await count(fhir, batch) == 2 * chunks
     await grow_old(database_url, place)
     await finished(another_worker(house, database, database_url))
