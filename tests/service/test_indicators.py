@@ -95,6 +95,43 @@ async def test_an_institution_has_its_own_figures_and_nobody_elses(fhir: Fhir) -
     assert_outcome(await fhir.as_(organization="nobody-known").get(path), 403, "forbidden")
 
 
+@pytest.mark.parametrize("by_register", [False, True])
+async def test_nobody_has_anothers_figures_by_calling_it_a_part_of_its_own(fhir: Fhir, *, by_register: bool) -> None:
+    """Who may write the register may write `partOf` into anybody's entry."""
+    mark = uuid4().hex[:8]
+    home, taker, ward = f"home-{mark}", f"taker-{mark}", f"ward-{mark}"
+    own, other = fhir.as_(organization=home), fhir.as_(organization=taker)
+    maker = fhir.as_(organization=f"register-{mark}") if by_register else None
+    entry: Json
+    inside = {"partOf": {"reference": f"Organization/{home}"}}
+    for client, entry in ((own, {"id": home}), (other, {"id": taker}), (own, {"id": ward} | inside)):
+        entry |= {"type": [coded(f"{SYSTEM}/institution-type", "nursing-home")]}
+        answer = await (maker or client).put(f"/Organization/{entry['id']}", organization(**entry))
+        assert answer.status_code == 201, answer.text
+    for part in (home, ward):
+        await own.created(bed(part))
+    assert await beds_of(fhir, home) == 2
+    there = (await own.get(f"/Organization/{home}")).json()
+    taken = there | {"partOf": {"reference": f"Organization/{taker}"}}
+    assert (await other.put(f"/Organization/{home}", taken)).status_code == 200
+    assert (await beds_of(fhir, taker), await beds_of(fhir, home)) == (0, 2)
+
+
+def bed(institution: str) -> Json:
+    return {
+        "resourceType": "Location",
+        "status": "active",
+        "physicalType": coded("http://terminology.hl7.org/CodeSystem/location-physical-type", "bd"),
+        "operationalStatus": {"system": "http://terminology.hl7.org/CodeSystem/v2-0116", "code": "U"},
+        "extension": [{"url": f"{CANONICAL}/StructureDefinition/bed-nature", "valueCode": "nursing"}],
+        "managingOrganization": {"reference": f"Organization/{institution}"},
+    }
+
+
+async def beds_of(fhir: Fhir, institution: str) -> int | None:
+    return numbers((await evaluated(fhir, "nursing-beds", institution))["group"][0])[0]
+
+
 async def test_a_person_and_who_may_not_read_reports_are_told_no_figures(fhir: Fhir) -> None:
     path = f"/Measure/occupancy/$evaluate-measure?{PERIOD}"
     assert_outcome(await fhir.as_(practitioner="Patient/1").get(path), 403, "forbidden")
@@ -250,6 +287,9 @@ async def test_a_target_goes_by_year(fhir: Fhir) -> None:
         ("/Measure/occupancy/$evaluate-measure?periodStart=0001&periodEnd=0001", 400, "value"),
         ("/Measure/elder-health-management/$evaluate-measure?periodStart=0050&periodEnd=0050", 400, "value"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=9999&periodEnd=9999", 400, "value"),
+        ("/Measure/occupancy/$evaluate-measure?periodStart=2025-01-01&periodEnd=9999-12-31", 400, "value"),
+        ("/Measure/home-care/$evaluate-measure?periodStart=0030-01-01&periodEnd=0030-12-31", 400, "value"),
+        ("/Measure/occupancy/$evaluate-measure?periodStart=0001-01-01&periodEnd=2025", 400, "value"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025&periodEnd=2025&practitioner=1", 400, "not-supported"),
         ("/Measure/occupancy/$evaluate-measure?periodStart=2025&periodEnd=2025&subject=Group/1", 422, "not-supported"),
         (

@@ -8,20 +8,25 @@ import msgspec
 
 _DIVISION: Final = "https://yiyang.example/fhir/StructureDefinition/division-code"
 _ROOTS: Final = f"""
-SELECT o.id, coalesce(o.body::jsonb ->> 'name', o.id) AS name, coalesce((
+SELECT o.id, o.author, coalesce(o.body::jsonb ->> 'name', o.id) AS name, coalesce((
     SELECT e ->> 'valueCode' FROM jsonb_array_elements(o.body::jsonb -> 'address') a, jsonb_array_elements(a -> 'extension') e
     WHERE e ->> 'url' = '{_DIVISION}' LIMIT 1), '') AS division,
   EXISTS (SELECT FROM unnest(o.tokens) k WHERE starts_with(k, 'partof=')) AS is_part
 FROM fhir.organization o WHERE NOT o.deleted"""
+# Who may write the register may write `partOf` into anybody's entry: a department is its institution's own, or was made as its part by who made both.
+_IS_ITS_PART: Final = """(o.author = p.root OR (o.author IS NOT DISTINCT FROM p.maker AND coalesce((
+  CASE WHEN o.version = 1 THEN o.body ELSE (SELECT h.body FROM fhir.history h
+    WHERE h.type = 'Organization' AND h.id = o.id AND h.shard = o.shard AND h.version = 1) END
+  )::jsonb #>> '{partOf,reference}', '') = 'Organization/' || p.id))"""
 _FOUND: Final = f"""
 WITH RECURSIVE chosen AS (
-  SELECT r.id, r.name, left(r.division, 6) AS division FROM ({_ROOTS}) r
+  SELECT r.id, r.name, r.author, left(r.division, 6) AS division FROM ({_ROOTS}) r
   WHERE r.id = ANY($1::text[]) OR (NOT r.is_part AND EXISTS (
     SELECT FROM unnest($2::text[]) p WHERE p <> '' AND starts_with(r.division, p) AND r.id <> $3::text))
-), parts (root, id) AS (
-  SELECT id, id FROM chosen
-  UNION SELECT p.root, o.id FROM parts p JOIN fhir.organization o
-    ON o.tokens && ARRAY['partof=Organization/' || p.id] AND NOT o.deleted
+), parts (root, maker, id) AS (
+  SELECT id, author, id FROM chosen
+  UNION SELECT p.root, p.maker, o.id FROM parts p JOIN fhir.organization o
+    ON o.tokens && ARRAY['partof=Organization/' || p.id] AND NOT o.deleted AND {_IS_ITS_PART}
 )
 SELECT c.id, c.name, c.division, array_agg(p.id ORDER BY p.id) AS parts
 FROM chosen c JOIN parts p ON p.root = c.id GROUP BY 1, 2, 3 ORDER BY 3, 1"""
