@@ -172,9 +172,11 @@ def _sample(type_name: str, name: str, guess: str) -> Any:
 
 
 def _guessed(fhir_type: str, guess: str) -> Json:
-    """What meets a condition such as `where(type='composed-of')`: the code that it names, or the extension."""
+    """What meets a condition such as `where(type='composed-of')`: the code or the item that it names, or the extension."""
     if guess.startswith("http"):
         flag = {"url": guess, "valueBoolean": True}
         return flag if fhir_type == "Extension" else {"extension": [flag]}
     elements = type_definition(fhir_type).elements.values()
-    return {e.name: guess for e in elements if e.types == ("code",) and e.codes and guess in required_codes(e.codes)}
+    named = {"linkId": guess} if guess and any(e.name == "linkId" for e in elements) else {}
+    codes = {e.name: guess for e in elements if e.types == ("code",) and e.codes and guess in required_codes(e.codes)}
+    return named | codes

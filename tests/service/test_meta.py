@@ -118,8 +118,11 @@ async def test_a_type_and_the_server_tell_the_labels_in_use(fhir: Fhir) -> None:
         assert profile in meta["profile"]
         assert tag in meta["tag"]
         assert "versionId" not in meta
-    hidden = fhir.as_(scopes=("system/Patient.rs",))
-    assert profile not in returned(await hidden.get("/$meta")).get("profile", ())
+    assert_outcome(await fhir.as_(scopes=("system/Patient.rs",)).get("/$meta"), 403, "forbidden")
+    of_others = fhir.as_(scopes=("system/*.rs?_profile=http://example.org/another",))
+    answer = await of_others.get("/$meta")
+    assert answer.status_code == 200
+    assert profile not in answer.text
 
 
 async def test_what_changes_something_is_a_post(fhir: Fhir) -> None:
