@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from services.records.v2.datatypes import numbered
 from services.records.v2.faults import UNKNOWN_KEY, Fault, NotTakenError
+from services.records.v2.late import is_late_order, tell
 from services.records.v2.message import Segment
 from services.records.v2.person import person
 from services.records.v2.work import Work
@@ -25,9 +26,10 @@ async def _order(group: list[Segment], patient: str, work: Work) -> None:
     elements = dict(filled.elements)
     number = elements.pop("identifier")
     name = work.own_id("ServiceRequest", number)
-    before = await work.there("ServiceRequest", name, patient, filled.places["identifier"])
-    if before is None and elements["status"] in _ENDS:
+    known = await work.there("ServiceRequest", name, patient, filled.places["identifier"])
+    if known is None and elements["status"] in _ENDS:
         raise NotTakenError("AE", _unknown(filled.places["identifier"]))
+    before = known[0] if known else None
     order: Json = (before or {"intent": "order", "authoredOn": None}) | {
         "resourceType": "ServiceRequest",
         "id": name,
@@ -37,8 +39,10 @@ async def _order(group: list[Segment], patient: str, work: Work) -> None:
     }
     order.setdefault("requester", work.here.itself)
     order = {key: value for key, value in order.items() if value is not None}
-    if order != before:
-        work.put(order, filled.places)
+    if before is not None and is_late_order(order, before):
+        tell(filled.places["identifier"], work)
+    elif order != before:
+        work.replace(known, order, filled.places)
 
 
 def _unknown(place: Any) -> Fault:

@@ -6,10 +6,9 @@ from services.fhir.naming import canonical
 from services.records.merging import replacing
 from services.records.v2.faults import DUPLICATE_KEY, UNKNOWN_KEY, Fault, NotTakenError, Place
 from services.records.v2.fill import Filled
-from services.records.v2.work import Work
+from services.records.v2.work import Known, Work
 
 Json = dict[str, Any]
-Known = tuple[Json, int]
 
 _PID3: Final = Place("PID", field=3)
 
@@ -48,14 +47,14 @@ def _is_same(mine: Json, theirs: Json) -> bool:
 
 def _updated(known: Known, filled: Filled, work: Work) -> str:
     """ADT^A08 says what is so; all others add what is not known yet."""
-    body, version = known
+    body, _ = known
     said = _patient(filled, work)
     identifiers = [*body.get("identifier", ())]
     identifiers += [i for i in said.pop("identifier") if not any(_is_same(i, each) for each in identifiers)]
     changed = (body | said if work.event.act == "update" else said | body) | {"identifier": identifiers}
     if changed == body:
         return f"Patient/{body['id']}"
-    return work.put(changed, filled.places, ifMatch=f'W/"{version}"')
+    return work.replace(known, changed, filled.places)
 
 
 def _new(filled: Filled, work: Work) -> str:
@@ -65,7 +64,7 @@ def _new(filled: Filled, work: Work) -> str:
     if own is None:
         return work.create(said, filled.places)
     name = work.own_id("Patient", own["system"], own["value"])
-    return work.put(said | {"id": name}, filled.places, ifNoneMatch="*")
+    return work.replace(None, said | {"id": name}, filled.places)
 
 
 def _patient(filled: Filled, work: Work) -> Json:

@@ -3,7 +3,10 @@
 What is acknowledged is durable. A database that is away raises: then nothing is acknowledged at all.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
+from random import random
 from typing import Final
 
 import msgspec
@@ -47,8 +50,8 @@ ACTS: Final[Mapping[Act, Callable[[Work], Awaitable[None]]]] = {
     "update": visit.visited, "merge": merge.merged, "report": results.reported, "order": order.ordered,
     "refer": refer.referred,
 }  # fmt: skip
-_TRIES: Final = 3
-_OVERTAKEN: Final = frozenset({409, 412})
+_TRIES: Final = {409: 3, 412: 8}  # 412: another message about the same thing came before
+_PAUSE_SECONDS: Final = 0.02
 _SERVER: Final = 500
 _FHIR: Final = {b"content-type": b"application/fhir+json"}
 _encode: Final = msgspec.json.encode
@@ -92,15 +95,16 @@ async def _carry_out(receipt: Receipt, codec: str, request: FhirRequest, service
     try:
         check_header(receipt.content)
         message = Message(decoded(receipt.content, _said(header_fields(receipt.content), 18), how.rules.charset)[0])
-        for n in range(_TRIES):
+        for n in count(1):
             work = await _planned(message, request, service, how.rules)
             try:
                 return await _write(work, receipt, codec, how.merge)
             except FhirError as error:
-                if error.status not in _OVERTAKEN or n == _TRIES - 1:
+                if n >= _TRIES.get(error.status, 0):
                     raise NotTakenError("AE", *faults_of(error, work)) from error
                 if consent.is_out_of_reach(error, work):
                     await _register(work, how.register)
+            await asyncio.sleep(random() * n * _PAUSE_SECONDS)  # noqa: S311 - so that they meet no more
     except FhirError as error:
         if error.status >= _SERVER:
             raise

@@ -35,8 +35,8 @@ async def referred(work: Work) -> None:
     before = await work.there(
         "ServiceRequest", request["id"], patient, filled.places.get("identifier", Place("MSH", field=10))
     )
-    if before is None or before.get("status") == "draft":
-        work.put(request, filled.places)
+    if before is None or before[0].get("status") == "draft":
+        work.replace(before, request, filled.places)
         if receiver and before is None:
             work.create(_task(request, patient, receiver, work), {})
     _tell(filled.elements | ({"performer": receiver} if receiver else {}), work)

@@ -4,6 +4,8 @@ from collections import Counter
 from typing import Any, Final
 
 from services.records.v2.datatypes import numbered
+from services.records.v2.faults import Place
+from services.records.v2.late import is_late_result, tell
 from services.records.v2.measure import measured
 from services.records.v2.message import Segment
 from services.records.v2.person import person
@@ -33,55 +35,66 @@ async def _report(group: list[Segment], patient: str, work: Work) -> None:
     elements = dict(filled.elements)
     number = elements.pop("identifier")
     name = work.own_id("DiagnosticReport", number)
-    before = await work.there("DiagnosticReport", name, patient, filled.places["identifier"])
-    results = _results(group, number, patient, work)
-    known = [each["reference"] for each in (before or {}).get("result", ())]
-    report: Json = (before or {}) | {
+    known = await work.there("DiagnosticReport", name, patient, filled.places["identifier"])
+    before = known[0] if known else {}
+    results = await _results(group, number, patient, work)
+    earlier = [each["reference"] for each in before.get("result", ())]
+    report: Json = before | {
         "resourceType": "DiagnosticReport",
         "id": name,
         "identifier": [numbered("OBR", number, work.here)],
         "subject": {"reference": patient},
         "performer": [work.here.itself],
         "status": elements.pop("status", "final"),
-        "result": [{"reference": each} for each in dict.fromkeys((*known, *results))],
+        "result": [{"reference": each} for each in dict.fromkeys((*earlier, *results))],
     }
     if "category" in elements:
         report["category"] = [elements.pop("category")]
     report |= elements
     if not report["result"]:
         del report["result"]
+    if before and is_late_result(report, before):
+        tell(filled.places["identifier"], work)
+        report = before | ({"result": report["result"]} if "result" in report else {})
     if report != before:
-        work.put(report, filled.places)
+        work.replace(known, report, filled.places)
 
 
-def _results(group: list[Segment], number: str, patient: str, work: Work) -> list[str]:
+async def _results(group: list[Segment], number: str, patient: str, work: Work) -> list[str]:
     """References to the Observations; a result that comes again, corrected, is the same one."""
     seen: Counter[tuple[str, str]] = Counter()
     header = [each for each in group if each.name in ("OBR", "ORC")]
-    found = []
+    made = {}
     for segment in group:
         if segment.name == "OBX":
             key = (segment.text(3), segment.text(4))
             seen[key] += 1
-            found.append(_result(segment, header, (number, *key, str(seen[key])), patient, work))
-    return found
+            result = _result(segment, header, work)
+            name = work.own_id("Observation", number, *key, str(seen[key]))
+            made[name] = (result[0] | {"id": name, "subject": {"reference": patient}}, result[1])
+    known = await work.all_there("Observation", [*made], patient, Place("OBR", field=3))
+    for name, (body, places) in made.items():
+        before = known.get(name)
+        if before is not None and is_late_result(body, before[0]):
+            tell(places["code"], work)
+        else:
+            work.replace(before, body, places)
+    return [f"Observation/{name}" for name in made]
 
 
-def _result(segment: Segment, header: list[Segment], key: tuple[str, ...], patient: str, work: Work) -> str:
+def _result(segment: Segment, header: list[Segment], work: Work) -> tuple[Json, dict[str, Place]]:
     filled = work.filled("OBX", [segment, *header])
     elements = dict(filled.elements)
     if "referenceRange" in elements:
         elements["referenceRange"] = [elements["referenceRange"]]
     observation: Json = {
         "resourceType": "Observation",
-        "id": work.own_id("Observation", *key),
         "category": [_category(elements["code"], work)],
-        "subject": {"reference": patient},
         **elements,
         **measured(segment, work),
     }
     observation.setdefault("performer", [work.here.itself])
-    return work.put(observation, filled.places)
+    return observation, filled.places
 
 
 def _category(code: Json, work: Work) -> Json:

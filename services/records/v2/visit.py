@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.records.v2.faults import UNKNOWN_KEY, Place
 from services.records.v2.person import person
-from services.records.v2.work import Work
+from services.records.v2.work import Known, Work
 
 Json = dict[str, Any]
 
@@ -32,12 +32,12 @@ async def visited(work: Work) -> None:
         )
         return
     said = _said(elements, patient, work)
-    body = _moved(known or {"identifier": identifiers}, said, occurred, work)
+    body = _moved(known[0] if known else {"identifier": identifiers}, said, occurred, work)
     if known is None:  # of another person it is not overwritten
         body["id"] = work.own_id("Encounter", *(str(i["value"]) for i in identifiers[:1]))
-        work.put(body, filled.places, ifNoneMatch="*")
-    elif body != known:
-        work.put(body, filled.places)
+        work.replace(None, body, filled.places)
+    elif body != known[0]:
+        work.replace(known, body, filled.places)
 
 
 def _visit_number(identifier: Json, work: Work) -> Json:
@@ -46,14 +46,14 @@ def _visit_number(identifier: Json, work: Work) -> Json:
     return {"system": kind.system, "value": identifier["value"], "assigner": work.here.itself}
 
 
-async def _known(identifiers: list[Json], patient: str, work: Work) -> Json | None:
+async def _known(identifiers: list[Json], patient: str, work: Work) -> Known | None:
     """The visit of this person at this institution, whoever wrote it."""
     if not patient.startswith("Patient/"):
         return None
     number = identifiers[0]
     asked = (("patient", patient), ("identifier", f"{number['system']}|{number['value']}"))
-    found = [body for body, _ in await work.found("Encounter", *asked)]
-    return next((each for each in found if each.get("serviceProvider") == work.here.itself), None)
+    found = await work.found("Encounter", *asked)
+    return next((each for each in found if each[0].get("serviceProvider") == work.here.itself), None)
 
 
 def _said(elements: Json, patient: str, work: Work) -> Json:

@@ -1,6 +1,7 @@
 """What one message is to write, gathered entry by entry into a transaction: http://hl7.org/fhir/R4/http.html#transaction"""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from services.records.v2.mapping import Event
 from services.records.v2.message import Message, Segment
 
 Json = dict[str, Any]
+Known = tuple[Json, int]  # body and version
 
 _CANDIDATES: Final = 10
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
@@ -46,8 +48,8 @@ class Work:
 
     # ---- reading what is there ------------------------------------------------------------------------------------
 
-    async def found(self, resource_type: str, *criteria: tuple[str, str]) -> list[tuple[Json, int]]:
-        """(body, version) of what the sender sees."""
+    async def found(self, resource_type: str, *criteria: tuple[str, str]) -> list[Known]:
+        """What the sender sees."""
         check_may_search(self.request.caller, (resource_type,))
         query = parse_search(
             resource_type,
@@ -61,15 +63,15 @@ class Work:
         page = await self.service.stores.reading(lambda store: store.search(asked))
         return [(_body(each), each.version) for each in page.matches]
 
-    async def there(self, resource_type: str, resource_id: str, patient: str, place: Place) -> Json | None:
+    async def there(self, resource_type: str, resource_id: str, patient: str, place: Place) -> Known | None:
         """What the sender has numbered before; NotTakenError where that was about somebody else."""
         stored = await self.service.stores.read(resource_type, resource_id)
-        if stored is None or stored.is_deleted:
-            return None
-        found = _body(stored)
-        if found.get("subject") != {"reference": patient}:
-            raise NotTakenError("AE", _anothers(place))
-        return found
+        return _theirs((stored,) if stored else (), patient, place).get(resource_id)
+
+    async def all_there(self, resource_type: str, ids: Sequence[str], patient: str, place: Place) -> dict[str, Known]:
+        """The same of several, by their ids."""
+        stored = await self.service.stores.reading(lambda store: store.read_many(resource_type, ids)) if ids else []
+        return _theirs(stored, patient, place)
 
     # ---- what is to be written --------------------------------------------------------------------------------------
 
@@ -81,6 +83,11 @@ class Work:
         name = f"{resource['resourceType']}/{resource['id']}"
         self._add({"method": "PUT", "url": name, **conditions}, resource, places)
         return name
+
+    def replace(self, known: Known | None, resource: Json, places: dict[str, Place]) -> str:
+        """Only what it was planned on: where another message came before, it is planned again."""
+        condition = {"ifNoneMatch": "*"} if known is None else {"ifMatch": f'W/"{known[1]}"'}
+        return self.put(resource, places, **condition)
 
     def _add(self, request: Json, resource: Json, places: dict[str, Place]) -> str:
         full_url = uuid4().urn
@@ -104,6 +111,13 @@ class Work:
 
 def _body(stored: Stored) -> Json:
     found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
+    return found
+
+
+def _theirs(stored: Iterable[Stored], patient: str, place: Place) -> dict[str, Known]:
+    found = {each.id: (_body(each), each.version) for each in stored if not each.is_deleted}
+    if any(body.get("subject") != {"reference": patient} for body, _ in found.values()):
+        raise NotTakenError("AE", _anothers(place))
     return found
 
 
