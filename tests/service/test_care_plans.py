@@ -10,6 +10,7 @@ from services.care.plans.load import load_plans
 from services.fhir.validation import parse, validate
 from tests.assessments import ability, assessment
 from tests.builders import care_plan, coded, condition, create, known_patient, transaction, urn
+from tests.disclosures import operations_told
 from tests.matchers import assert_outcome
 from tests.ward import HOME, NURSE, Ward, home, ward
 
@@ -210,6 +211,25 @@ async def test_a_deleted_elder_gets_no_plan(ward: Ward) -> None:
     assert (await ward.home.delete(f"/Patient/{gone['id']}")).status_code == 204
     refused = await ward.home.post("/CarePlan/$propose", given(subject=f"Patient/{gone['id']}"))
     assert_outcome(refused, 422, "not-found", "subject")
+
+
+async def test_a_plan_is_proposed_and_applied_within_the_scopes_of_who_asks(ward: Ward) -> None:
+    named = given(subject=ward.elder)
+    named["parameter"] += [{"name": "plan", "valueCode": "fall-prevention"}]
+    needed = ["CarePlan.r", "Patient.r", "Observation.rs", "Condition.rs", "DetectedIssue.rs"]
+    for missing in (None, *needed):
+        scopes = tuple(f"system/{each}" for each in needed if each != missing)
+        answer = await ward.home.as_(scopes=scopes).post("/CarePlan/$propose", named)
+        assert answer.status_code == (403 if missing else 200), (missing, answer.text)
+    blind = ward.home.as_(scopes=("system/PlanDefinition.r", "system/Patient.r?_lastUpdated=ge2000"))
+    assert_outcome(await blind.get(f"/PlanDefinition/hospice/$apply?subject={ward.elder}"), 403, "forbidden")
+
+
+async def test_the_elder_is_told_to_whom_plans_were_proposed(ward: Ward) -> None:
+    await ward.home.post("/CarePlan/$propose", given(subject=ward.elder))
+    await ward.home.get(f"/PlanDefinition/hospice/$apply?subject={ward.elder}")
+    elder = ward.home.as_(practitioner=ward.elder, organization="portal", purpose="PATRQT")
+    assert await operations_told(elder, ward.elder, HOME) == 2
 
 
 async def test_the_library_is_the_platforms_to_write(ward: Ward) -> None:

@@ -9,6 +9,7 @@ from services.care.plans.applying import PROFILE
 from services.fhir.validation import parse, validate
 from services.referral.codes import DIRECTION, SERVICE_CATEGORY, concept
 from tests.builders import care_plan, coded, known_patient, observation
+from tests.disclosures import operations_told
 from tests.house import Fhir, Response
 from tests.matchers import assert_outcome
 from tests.referrals import Scene, reference
@@ -190,6 +191,55 @@ async def test_a_plan_is_not_reconciled_with_itself_nor_its_hidden_goals_lost(ba
 async def test_who_does_not_see_the_elder_learns_nothing(back: Return) -> None:
     refused = await back.reconcile(by=back.scene.other)
     assert_outcome(refused, 422, "not-found", "subject")
+
+
+async def test_each_type_that_is_compared_needs_a_scope_without_parameters(back: Return) -> None:
+    back.taken = []  # what the record holds is looked for
+    needed = ["CarePlan.r", "Patient.r", "MedicationStatement.rs", "MedicationRequest.rs", "AllergyIntolerance.rs"]
+    assert (await back.reconcile(by=scoped(back.home, *needed))).status_code == 200
+    for each in needed:
+        limited = [f"{name}?_lastUpdated=ge2000" if name == each else name for name in needed]
+        assert_outcome(await back.reconcile(by=scoped(back.home, *limited)), 403, "forbidden")
+
+
+async def test_the_homes_plan_is_not_ended_by_who_may_create_only(back: Return) -> None:
+    (line,) = [p["id"] for p in lines((await back.reconcile()).json()).values() if not p["isDecided"]]
+    creating = ("*.r", "AllergyIntolerance.rs", "CarePlan.cr", "List.c", "Provenance.c")
+    refused = await back.reconcile((line, "stop"), commit=True, by=scoped(back.home, *creating))
+    assert_outcome(refused, 403, "forbidden")
+    assert (await back.home.get(f"/{back.own}")).json()["status"] == "active"
+    changing = scoped(back.home, *creating, "CarePlan.u")
+    assert (await back.reconcile((line, "stop"), commit=True, by=changing)).status_code == 201
+
+
+async def test_the_elder_is_told_who_reconciled(back: Return) -> None:
+    elder = back.home.as_(practitioner=back.scene.patient, organization="portal", purpose="PATRQT")
+    before = await operations_told(elder, back.scene.patient, back.scene.organizations[1])
+    assert (await back.reconcile()).status_code == 200
+    assert await operations_told(elder, back.scene.patient, back.scene.organizations[1]) == before + 1
+
+
+async def test_what_the_home_ordered_is_compared_as_well_as_what_is_taken(back: Return) -> None:
+    back.taken = []
+    order = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"text": "华法林钠片 3mg"},
+        "subject": reference(back.scene.patient),
+        "dosageInstruction": [{"text": "每晚一次"}],
+    }
+    await back.home.created(order)
+    for change in ({"status": "stopped"}, {"intent": "proposal"}):
+        await back.home.created(order | {"medicationCodeableConcept": {"text": "地高辛片 0.25mg"}} | change)
+    found = lines((await back.reconcile()).json())
+    assert found["华法林钠片"]["reason"] == "left-out"
+    assert "阿司匹林肠溶片" in found
+    assert "地高辛片" not in found
+
+
+def scoped(fhir: Fhir, *scopes: str) -> Fhir:
+    return fhir.as_(scopes=tuple(f"system/{each}" for each in scopes))
 
 
 async def test_two_who_reconcile_at_once_make_one_plan(back: Return) -> None:

@@ -11,15 +11,15 @@ from services.care.alerts.codes import reference
 from services.care.plans.applying import For, Made, applied, contained
 from services.care.plans.findings import Chosen, Finding, chosen, findings_of
 from services.care.plans.load import Plans
+from services.care.plans.reading import Reader, check_scope
 from services.fhir.interactions.answers import location
 from services.fhir.interactions.commit import Written, write_all
-from services.fhir.interactions.decide import Deciding
 from services.fhir.interactions.intent import created
 from services.fhir.operations.inputs import Inputs, invalid, parameters, read_inputs, resource_answer
 from services.fhir.operations.operation import Handler, Operation
-from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.outcomes import unprocessable
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import CREATE, permissions
+from services.fhir.scopes import CREATE
 from services.fhir.service import Service
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Store
@@ -57,6 +57,7 @@ def _applying(plans: Plans) -> Handler:
                 f"{request.id} is no plan of the library", code="not-supported", text="仅可应用平台计划库中的计划"
             )
         who = await who_of(inputs, request, service)
+        await service.stores.audit_log.record(request.audit("apply", 200, about=(who.patient,)))
         ids = (f"part-{n}" for n in count(1))
         return resource_answer(contained(applied([Chosen(plan, ())], who, ids)))
 
@@ -84,14 +85,12 @@ def _proposing(plans: Plans) -> Handler:
 
 
 async def who_of(inputs: Inputs, request: FhirRequest, service: Service) -> For:
-    """404 for a patient whom the caller does not see. The institution is the caller's unless another is named."""
+    """422 for a patient whom the caller does not see. The institution is the caller's unless another is named."""
     subject = reference_of(inputs, "subject", "Patient")
     if subject is None:
         raise invalid("subject", "Patient/…, of whom the plan is", "须指明老人")
     async with service.stores.open() as store:
-        patient = await store.read("Patient", subject.partition("/")[2])
-        if patient is None or patient.is_deleted:
-            raise unprocessable("No such Patient here", code="not-found", text="未找到该老人", expression=("subject",))
+        await Reader(store, service).read(subject, "subject", "未找到该老人")
     own = request.caller.practitioner or ""
     return For(
         subject,
@@ -121,10 +120,8 @@ def ids_of(patient: str, service: Service) -> Iterator[str]:
 
 def check_scopes(resources: tuple[Json, ...], request: FhirRequest) -> None:
     """What an operation brings with it, it writes as its caller may."""
-    allowed = permissions(request.caller.scopes)
     for each in resources:
-        if not allowed.allow(each["resourceType"], CREATE):
-            raise forbidden(f"The token's scopes do not cover {each['resourceType']}.{CREATE}", text="令牌权限不足")
+        check_scope(each["resourceType"], CREATE, request.caller)
 
 
 async def _chosen(plans: Plans, inputs: Inputs, who: For, request: FhirRequest, service: Service) -> list[Chosen]:
@@ -134,8 +131,8 @@ async def _chosen(plans: Plans, inputs: Inputs, who: For, request: FhirRequest, 
         raise invalid("plan", f"{unknown[0]} is no plan of the library", "计划库中没有该计划")
     said = [Finding(each.get("system", ""), each.get("code", "")) for each in inputs.elements("finding")]
     async with service.stores.open() as store:
-        known = await findings_of(who.subject, who.today, Deciding(store, service))
-    await service.stores.audit_log.record(request.audit("propose", 200))
+        known = await findings_of(who.subject, who.today, Reader(store, service))
+    await service.stores.audit_log.record(request.audit("propose", 200, about=(who.patient,)))
     by_name = {each.plan.name: each for each in chosen(plans, [*known, *said])}
     if named:
         return [by_name.get(each) or Chosen(plans[each], ()) for each in dict.fromkeys(named)]

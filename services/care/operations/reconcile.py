@@ -12,18 +12,19 @@ from services.care.alerts.codes import concept, reference
 from services.care.operations.plans import check_scopes, ids_of, reference_of, who_of
 from services.care.plans.applying import For
 from services.care.plans.lines import Line, activities, goal, medication
+from services.care.plans.reading import Reader, check_scope
 from services.care.plans.reconciled import Plans, list_of, plan_of, provenance_of
 from services.care.plans.reconciling import ANSWERS, Answer, Compared, Decided, compare, decide, words
 from services.care.scoring.instrument import CANONICAL
-from services.fhir.interactions.answers import location, present
+from services.fhir.interactions.answers import location
 from services.fhir.interactions.commit import Written, write_all
-from services.fhir.interactions.decide import Deciding
 from services.fhir.interactions.intent import changed, created
 from services.fhir.operations.inputs import Inputs, invalid, parameters, read_inputs
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import FhirError, Issue, precondition_failed, unprocessable
 from services.fhir.request import Answer as Answered
 from services.fhir.request import FhirRequest
+from services.fhir.scopes import UPDATE
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
@@ -31,6 +32,7 @@ from services.fhir.store.store import Store
 Json = dict[str, Any]
 
 _GOING_ON: Final = frozenset({"draft", "active", "on-hold"})
+_ORDERED: Final = "order,original-order,reflex-order,filler-order,instance-order"
 _VERDICT: Final = f"{CANONICAL}/CodeSystem/reconciliation-verdict"
 _TAKEN: Final = {
     "subject", "organization", "practitioner", "encounter", "request", "discharge", "home", "dischargeMedication", "homeMedication",
@@ -44,7 +46,7 @@ async def reconcile(request: FhirRequest, service: Service) -> Answered:
     who = await who_of(inputs, request, service)
     async with service.stores.open() as store:
         plans = await _read(inputs, who, request, Reader(store, service))
-    await service.stores.audit_log.record(request.audit("reconcile", 200))
+    await service.stores.audit_log.record(request.audit("reconcile", 200, about=(who.patient,)))
     decided = decide(plans.compared, _answers(inputs, plans.compared))
     if inputs.flag("commit"):
         return await _committed(plans, decided, who, request, service)
@@ -64,29 +66,17 @@ OPERATION: Final = Operation(
 )
 
 
-class Reader:
-    """Reads what the caller may see, and says 422 at the parameter that names what it may not."""
+async def _stored(name: str, parameter: str, reader: Reader) -> tuple[Json, Stored]:
+    stored = await reader.read(name, parameter, "未找到所引用的资源")
+    resource: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
+    return resource, stored
 
-    def __init__(self, store: Store, service: Service) -> None:
-        self._store = store
-        self.search = Deciding(store, service).search
 
-    async def stored(self, name: str, parameter: str) -> tuple[Json, Stored]:
-        kind, _, resource_id = name.partition("/")
-        try:
-            found = present(await self._store.read(kind, resource_id), kind)
-        except FhirError as error:
-            raise unprocessable(
-                f"{parameter}: no such {kind}", code="not-found", text="未找到所引用的资源", expression=(parameter,)
-            ) from error
-        resource: Json = jiter.from_json((found.body or "").encode(), float_mode="decimal")
-        return resource, found
-
-    async def of(self, names: Iterable[str], subject: str, parameter: str) -> list[Json]:
-        found = [(await self.stored(name, parameter))[0] for name in names]
-        for each in found:
-            check_subject(each, subject, parameter)
-        return found
+async def _of(names: Iterable[str], subject: str, parameter: str, reader: Reader) -> list[Json]:
+    found = [(await _stored(name, parameter, reader))[0] for name in names]
+    for each in found:
+        check_subject(each, subject, parameter)
+    return found
 
 
 def check_subject(resource: Json, subject: str, parameter: str) -> None:
@@ -105,10 +95,10 @@ async def _read(inputs: Inputs, who: For, request: FhirRequest, reader: Reader) 
         raise invalid("discharge", "the hospital's CarePlan", "须指明医院的出院计划")
     if discharge_name == home_name:
         raise invalid("home", "another plan than the hospital's", "两份计划不能是同一份")
-    (discharge,) = await reader.of([discharge_name], who.subject, "discharge")
+    (discharge,) = await _of([discharge_name], who.subject, "discharge", reader)
     home, version = None, 0
     if home_name is not None:
-        home, stored = await reader.stored(home_name, "home")
+        home, stored = await _stored(home_name, "home", reader)
         check_subject(home, who.subject, "home")
         if home["status"] not in _GOING_ON:
             raise unprocessable(
@@ -124,10 +114,10 @@ async def _read(inputs: Inputs, who: For, request: FhirRequest, reader: Reader) 
                 text="养老机构的计划刚刚被修改，请重新核对",
                 headers={"ETag": stored.etag},
             )
-    theirs = await reader.of(_named(inputs, "dischargeMedication"), who.subject, "dischargeMedication")
+    theirs = await _of(_named(inputs, "dischargeMedication"), who.subject, "dischargeMedication", reader)
     ours = await _own_medication(inputs, who, theirs, reader)
     asked = [("patient", who.subject), ("clinical-status", "active")]
-    allergies = [each for each, _ in await reader.search("AllergyIntolerance", asked)]
+    allergies = await reader.search("AllergyIntolerance", asked)
     compared = compare(
         [*map(medication, ours), *await _lines(home, "home", who, reader)],
         [*map(medication, theirs), *await _lines(discharge, "discharge", who, reader)],
@@ -137,12 +127,17 @@ async def _read(inputs: Inputs, who: For, request: FhirRequest, reader: Reader) 
 
 
 async def _own_medication(inputs: Inputs, who: For, theirs: Sequence[Json], reader: Reader) -> list[Json]:
-    """Those that are named, else all that the elder takes by the record and that the hospital's list does not hold itself."""
+    """Those that are named, else all that the elder takes, or is to take by an order, by the record, and that the hospital's list does not hold itself."""
     if named := _named(inputs, "homeMedication"):
-        return await reader.of(named, who.subject, "homeMedication")
-    known = {each["id"] for each in theirs}
-    found = await reader.search("MedicationStatement", [("patient", who.subject), ("status", "active,intended")])
-    return [each for each, _ in found if each["id"] not in known]
+        return await _of(named, who.subject, "homeMedication", reader)
+    known, about = {_name(each) for each in theirs}, ("patient", who.subject)
+    found = await reader.search("MedicationStatement", [about, ("status", "active,intended")])
+    found += await reader.search("MedicationRequest", [about, ("status", "active"), ("intent", _ORDERED)])
+    return [each for each in found if _name(each) not in known]
+
+
+def _name(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
 
 
 async def _lines(plan: Json | None, parameter: str, who: For, reader: Reader) -> list[Line]:
@@ -156,7 +151,7 @@ async def _lines(plan: Json | None, parameter: str, who: For, reader: Reader) ->
             expression=(parameter,),
         )
     names = [each["reference"] for each in plan.get("goal", ()) if str(each.get("reference", "")).startswith("Goal/")]
-    return [*activities(plan), *map(goal, await reader.of(names, who.subject, "goal"))]
+    return [*activities(plan), *map(goal, await _of(names, who.subject, "goal", reader))]
 
 
 def _named(inputs: Inputs, name: str) -> list[str]:
@@ -204,6 +199,7 @@ async def _committed(
     check_scopes((plan, listed, told), request)
     intents = [created(plan), created(listed), created(told)]
     if plans.home is not None:
+        check_scope("CarePlan", UPDATE, request.caller)
         intents.append(changed(plans.home | {"status": "completed"}, plans.version))
 
     def finish(store: Store, written: Written) -> Answered:

@@ -30,6 +30,10 @@ class For(msgspec.Struct, frozen=True):
     request: str = ""
 
     @property
+    def patient(self) -> str:
+        return self.subject.partition("/")[2]
+
+    @property
     def author(self) -> str:
         return self.practitioner or self.organization
 

@@ -8,7 +8,7 @@ import msgspec
 
 from services.care.plans.load import OURS, Plans, system_of
 from services.care.plans.plan import Plan
-from services.fhir.interactions.decide import Deciding
+from services.care.plans.reading import Reader
 
 Json = dict[str, Any]
 
@@ -32,15 +32,15 @@ class Chosen(msgspec.Struct, frozen=True):
     because: tuple[Finding, ...]
 
 
-async def findings_of(patient: str, today: date, context: Deciding) -> list[Finding]:
+async def findings_of(patient: str, today: date, reader: Reader) -> list[Finding]:
     """As far as the caller may see."""
     about = ("patient", patient)
-    results = await context.first("Observation", [about, ("category", "survey"), ("_sort", "-date")], 200)
-    conditions = await context.search("Condition", [about, ("clinical-status", _ACTIVE)])
-    alerts = await context.search("DetectedIssue", [about, ("code", f"{OURS}alert-rule|fall")])
-    found = [*_results((each for each, _ in results), today)]
-    found += [each for condition, _ in conditions for each in _coded(condition, "code", "Condition")]
-    return found + [each for alert, _ in alerts for each in _coded(alert, "code", "DetectedIssue")]
+    results = await reader.first("Observation", [about, ("category", "survey"), ("_sort", "-date")], 200)
+    conditions = await reader.search("Condition", [about, ("clinical-status", _ACTIVE)])
+    alerts = await reader.search("DetectedIssue", [about, ("code", f"{OURS}alert-rule|fall")])
+    found = [*_results(results, today)]
+    found += [each for condition in conditions for each in _coded(condition, "code", "Condition")]
+    return found + [each for alert in alerts for each in _coded(alert, "code", "DetectedIssue")]
 
 
 def chosen(plans: Plans, findings: Iterable[Finding]) -> list[Chosen]:
