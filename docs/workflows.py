@@ -54,7 +54,7 @@ def _move(move: Move) -> str:
 
 def _need(need: Need) -> str:
     if not need.kind:
-        return need.element
+        return f"{need.element}, another than who applies" if need.another else need.element
     of = f": {need.type}" if need.type else ""
     values = f" ({', '.join(need.values)})" if need.values else ""
     most = f", at most {need.at_most} before" if need.at_most is not None else ""

@@ -227,8 +227,9 @@ async def application(desk: Desk, grade: str = "F") -> Json:
     }
 
 
-async def level(desk: Desk, code: str = "3", **changes: Any) -> Json:
-    made = await desk.own.created(
+async def level(desk: Desk, code: str = "3", *, by: Fhir | None = None, **changes: Any) -> Json:
+    """By who determines it, where nobody else is named."""
+    made = await (by or desk.other).created(
         observation(
             desk.patient,
             code=coded(LTCI, "level"),
@@ -299,9 +300,46 @@ async def test_a_level_is_final_and_of_the_same_elder(desk: Desk) -> None:
     assert_outcome(await desk.moved(desk.other, task, "assessed", output=[*sent, early]), 422, "business-rule")
     of_task = desk.patient
     desk.patient = f"Patient/{(await desk.own.created({'resourceType': 'Patient'}))['id']}"
+    team = {"resourceType": "CareTeam", "status": "active", "subject": {"reference": desk.patient}}
+    await desk.own.created({**team, "participant": [{"member": {"reference": f"Organization/{desk.agency}"}}]})
     others = await level(desk)
     desk.patient = of_task
     assert_outcome(await desk.moved(desk.other, task, "assessed", output=[*sent, others]), 422, "business-rule")
+
+
+@pytest.mark.parametrize("asks", ["institution", "elder"])
+async def test_nobody_determines_the_level_that_it_applies_for(desk: Desk, asks: str) -> None:
+    who = {"reference": desk.patient} if asks == "elder" else {"reference": f"Organization/{desk.home}"}
+    own = await application(desk) | {"owner": {"reference": f"Organization/{desk.home}"}, "requester": who}
+    assert_outcome(await desk.own.post("/Task", own), 422, "business-rule", "Task.owner")
+
+
+async def test_an_output_tells_nothing_of_what_is_out_of_sight(desk: Desk) -> None:
+    """Whether it is there, of whom, final, or of which value is all the same: it is not found."""
+    task = await desk.own.created(await application(desk))
+    await desk.done(desk.other, task, "accepted")
+    sent = [parameter("assessor", valueString="评估一队")]
+    await desk.done(desk.other, task, "dispatched", output=sent)
+    told = []
+    hidden = [await level(desk, by=desk.own), await level(desk, by=desk.own, status="preliminary")]
+    for each in (*hidden, parameter("level", valueReference={"reference": "Observation/none-here"})):
+        answer = await desk.moved(desk.other, task, "assessed", output=[*sent, each])
+        assert_outcome(answer, 422, "value", "Task.output[1].value")
+        told.append(answer.json())
+    assert told[0] == told[1] == told[2]
+
+
+async def test_a_level_is_brought_by_the_assessment_and_by_no_other_act(desk: Desk) -> None:
+    task = await published(desk)
+    said = [*task["output"], parameter("objection", valueString="评估时老人正发热")]
+    better = await level(desk, "5", by=desk.own)
+    wrong = await desk.moved(desk.own, task, "objected", output=[*said, better])
+    assert_outcome(wrong, 422, "business-rule", "Task.output[3]")
+    await desk.done(desk.own, task, "objected", output=said)
+    upheld = await desk.moved(
+        desk.other, task, "published", output=[*said, await level(desk, "5")], statusReason={"text": "维持"}
+    )
+    assert_outcome(upheld, 422, "business-rule", "Task.output[3]")
 
 
 def test_every_state_is_reached_and_every_end_is_one_of_fhirs() -> None:

@@ -42,7 +42,7 @@ async def govern(workflow: Workflow, change: Change, context: Context) -> Govern
     if "C" not in actors:
         _check_kept(before, after)
     _check_patient(workflow, after)
-    rests_on = await check_needs(move, before, after, context)
+    rests_on = await check_needs(workflow, move, before, after, context)
     body = _written(workflow, move, before, after, context)
     return Governed(body, await brought(workflow, move.act, body, context), rests_on, _timers(workflow, body))
 

@@ -5,20 +5,22 @@ from typing import Any
 
 from services.fhir.business import Context
 from services.fhir.outcomes import FhirError, unprocessable
-from services.fhir.tasks.table import PARAMETER, Move, Need
+from services.fhir.tasks.table import PARAMETER, Move, Need, Workflow
 
 Json = dict[str, Any]
 
 _FINAL = frozenset({"final", "amended", "corrected", "completed", "active"})
 
 
-async def check_needs(move: Move, before: Json | None, after: Json, context: Context) -> dict[str, int]:
+async def check_needs(
+    workflow: Workflow, move: Move, before: Json | None, after: Json, context: Context
+) -> dict[str, int]:
     """By `Type/id`, the versions on which it rests; 422 for the first that is lacking."""
     rests: dict[str, int] = {}
+    _check_brought(workflow, move, before or {}, after)
     for need in move.needs:
         if need.element not in ("input", "output"):
-            if not after.get(need.element):
-                raise _lacks(move, f"Task.{need.element}", f"{need.element} is needed", f"须填写 {need.element}")
+            _check_element(move, need, after, context)
             continue
         earlier = [*of_kind(before or {}, need)]
         if need.at_most is not None and len(earlier) > need.at_most:
@@ -32,6 +34,27 @@ async def check_needs(move: Move, before: Json | None, after: Json, context: Con
         for place, value in added:
             rests |= await _check_value(move, need, f"Task.{need.element}[{place}].value", value, after, context)
     return rests
+
+
+def _check_brought(workflow: Workflow, move: Move, before: Json, after: Json) -> None:
+    """What is looked up is brought by the acts that look it up, and so is never unseen."""
+    brought = {(need.element, need.kind) for need in move.needs if need.at_most is None}
+    for need in (need for each in workflow.moves for need in each.needs if need.type):
+        added = [*of_kind(after, need)][len([*of_kind(before, need)]) :]
+        if added and (need.element, need.kind) not in brought:
+            element = f"Task.{need.element}[{added[0][0]}]"
+            raise _lacks(move, element, f"no {need.kind} is brought", f"此操作不可附“{need.kind}”", "business-rule")
+
+
+def _check_element(move: Move, need: Need, after: Json, context: Context) -> None:
+    """`another` is neither who asks nor the institution that writes it down."""
+    if not (value := after.get(need.element)):
+        raise _lacks(move, f"Task.{need.element}", f"{need.element} is needed", f"须填写 {need.element}")
+    own = (f"Organization/{context.caller.organization}", after.get("requester", {}).get("reference"))
+    if need.another and value.get("reference") in own:
+        raise _lacks(
+            move, f"Task.{need.element}", "it is another than who applies", "不可由申请方自行办理", "business-rule"
+        )
 
 
 def of_kind(task: Json, need: Need) -> Iterator[tuple[int, Any]]:
@@ -52,7 +75,7 @@ async def _check_value(
     if not need.type:
         return {}
     kind, _, resource_id = str(value.get("reference", "") if isinstance(value, dict) else "").partition("/")
-    found = await context.read(kind, resource_id) if kind == need.type and resource_id else None
+    found = await context.seen(kind, resource_id) if kind == need.type and resource_id else None
     if found is None:
         raise _lacks(move, element, f"a {need.type} that is here", f"应引用本平台的 {need.type}", "value")
     resource, version = found

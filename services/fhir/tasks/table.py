@@ -39,7 +39,7 @@ class State(_Form, frozen=True, kw_only=True):
 class Need(_Form, frozen=True, kw_only=True):
     """What an act must bring: an element, or a new `input` or `output` of a kind; what it refers to is of a type, a code, one of `values`, final, of the same patient.
 
-    `at_most` says how many of the kind there may have been before.
+    `at_most` says how many of the kind there may have been before, and brings none. `another` is an element that names neither who asks nor the caller's institution.
     """
 
     element: str
@@ -48,6 +48,7 @@ class Need(_Form, frozen=True, kw_only=True):
     code: str = ""
     values: tuple[str, ...] = ()
     at_most: int | None = None
+    another: bool = False
 
 
 class Move(_Form, frozen=True, kw_only=True):
