@@ -137,6 +137,18 @@ async def test_an_assessment_does_not_leave_out_events_on_record(fhir: Fhir) -> 
     assert (await fhir.post("/QuestionnaireResponse", whole)).status_code == 201
 
 
+async def test_the_refusal_of_an_assessment_does_not_tell_the_number_of_events(fhir: Fhir) -> None:
+    """Not all of them need be in sight of who assesses."""
+    elder = f"Patient/{(await fhir.created({'resourceType': 'Patient'}))['id']}"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    told = []
+    for days in (3, 20):
+        await fell(fhir, elder, days)
+        answer = await fhir.post("/QuestionnaireResponse", ability(elder, {}, authored=now))
+        told.append(assert_outcome(answer, 422, "business-rule"))
+    assert told[0] == told[1]
+
+
 async def test_what_is_on_record_is_filled_in_before(fhir: Fhir) -> None:
     elder = f"Patient/{(await fhir.created({'resourceType': 'Patient'}))['id']}"
     for days in (1, 2, 3, 4, 35):

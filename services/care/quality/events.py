@@ -62,7 +62,10 @@ def moment_of(response: Json, zone: tzinfo) -> datetime:
 
 
 async def check_events(change: Change, instruments: Instruments, context: Context) -> None:
-    """An assessment that counts fewer events than are on record is refused, with each item at fault: the level could come out too low."""
+    """An assessment that counts fewer events than are on record is refused, with each item at fault: the level could come out too low.
+
+    How many they are is not said: not all need be in sight of who assesses.
+    """
     after = change.after
     if after is None or after.get("status") not in SCORED:
         return
@@ -74,12 +77,10 @@ async def check_events(change: Change, instruments: Instruments, context: Contex
     answers = answers_of(after, instrument)
     known = numbers(event for event, _ in found)
     short = [
-        (i, n)
-        for i, n in known.items()
-        if i in answers and _told(answers[i], i, instrument) < min(n, _most(i, instrument))
+        i for i, n in known.items() if i in answers and _told(answers[i], i, instrument) < min(n, _most(i, instrument))
     ]
     if short:
-        raise FhirError(422, tuple(_issue(link_id, number, instrument) for link_id, number in short))
+        raise FhirError(422, tuple(_issue(link_id, instrument) for link_id in short))
 
 
 def answer_for(number: int, link_id: str, instrument: Instrument) -> Answer:
@@ -101,12 +102,12 @@ def _most(link_id: str, instrument: Instrument) -> int:
     return max((int(option.value or 0) for option in options.values()), default=10**6)
 
 
-def _issue(link_id: str, number: int, instrument: Instrument) -> Issue:
+def _issue(link_id: str, instrument: Instrument) -> Issue:
     days = counted().days
     return Issue(
         "error",
         "business-rule",
-        f"{link_id}: {number} such events are on record in the {days} days before",
-        f"{instrument.items[link_id].zh}：平台在此前{days}天内已记录{number}次，评估不得少于此数",
+        f"{link_id}: more such events are on record in the {days} days before",
+        f"{instrument.items[link_id].zh}：平台在此前{days}天内的记录多于所填次数，请核实",
         (f"QuestionnaireResponse.repeat(item).where(linkId='{link_id}')",),
     )
