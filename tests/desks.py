@@ -18,9 +18,9 @@ class Desk:
         self.doctor = doctor
 
     @classmethod
-    async def opened(cls, scene: Scene) -> "Desk":
-        owner = reference(f"Organization/{scene.organizations[1]}")
-        offered = {"resourceType": "HealthcareService", "active": True, "providedBy": owner}
+    async def opened(cls, scene: Scene, owner: int = 1) -> "Desk":
+        institution = reference(f"Organization/{scene.organizations[owner]}")
+        offered = {"resourceType": "HealthcareService", "active": True, "providedBy": institution}
         service = await scene.fulfiller.created(offered)
         doctor = await scene.fulfiller.created({"resourceType": "Practitioner", "name": [{"text": "白求恩"}]})
         actors = [reference(f"HealthcareService/{service['id']}"), reference(f"Practitioner/{doctor['id']}")]
@@ -39,11 +39,20 @@ class Desk:
         return f"Slot/{stored['id']}"
 
     async def found(self, client: Fhir, **asked: Any) -> list[Json]:
+        return [each["resource"] for each in (await self.looked(client, **asked)).get("entry", ())]
+
+    async def looked(self, client: Fhir, **asked: Any) -> Json:
         times = {"start": self.scene.now(), "end": self.scene.now(days=10), "practitioner": self.doctor}
-        given = [{"name": k.replace("_", "-"), "valueString": v} for k, v in (times | asked).items()]
+        names = {"_count": "valueInteger"}
+        given = [
+            {"name": k if k in names else k.replace("_", "-"), names.get(k, "valueString"): v}
+            for k, v in (times | asked).items()
+            if v is not None
+        ]
         answer = await client.post("/Appointment/$find", parameters(*given))
         assert answer.status_code == 200, answer.text
-        return [each["resource"] for each in answer.json().get("entry", ())]
+        found: Json = answer.json()
+        return found
 
     async def asked(self, operation: str, client: Fhir, *parts: Json, patient: str = "") -> Response:
         who = [{"name": "patient-reference", "valueReference": reference(patient or self.scene.patient)}]

@@ -1,4 +1,4 @@
-"""What institutions offer, read as the platform: beds, number sources, and whose they are; never who is in a bed."""
+"""What institutions offer: beds, number sources, and whose they are; never who is in a bed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,13 +17,16 @@ Json = dict[str, Any]
 MOST: Final = 1000
 """Resources of one kind that are looked at; the answer says when there are more."""
 
+OWNED: Final = {"HealthcareService": "providedBy", "Location": "managingOrganization"}
+"""What a schedule may be of that is an institution's, and where that one says whose."""
+
 
 class Look:
-    """Reads the directory as the platform: what is answered are numbers, never who is in a bed."""
+    """Reads the directory as the service that it is given: as the platform where only numbers are answered, else as the caller."""
 
     def __init__(self, request: FhirRequest, service: Service) -> None:
-        self._request, self._service = request, service.as_platform()
-        self._is_cut = False
+        self._request, self._service = request, service
+        self.is_cut = False
 
     async def free(self, near: Place | None) -> list[Free]:
         asker, now = self._request.caller.organization, self._request.at
@@ -52,7 +55,7 @@ class Look:
 
     def warning(self) -> list[Json]:
         text = f"多于 {MOST} 项，结果不全 · more than {MOST} of a kind, not all were looked at"
-        return [{"name": "warning", "valueString": text}] if self._is_cut else []
+        return [{"name": "warning", "valueString": text}] if self.is_cut else []
 
     async def owners(self, slots: Sequence[Json]) -> dict[str, str]:
         """By schedule: the institution whose service, place or department it is of."""
@@ -60,7 +63,7 @@ class Look:
         schedules = await self.many("Schedule", ids)
         actors = {f"Schedule/{s['id']}": [reference_in(a) for a in s.get("actor", ())] for s in schedules}
         owners: dict[str, str] = {}
-        for kind, element in (("HealthcareService", "providedBy"), ("Location", "managingOrganization")):
+        for kind, element in OWNED.items():
             named = {name.partition("/")[2] for each in actors.values() for name in each if name.startswith(f"{kind}/")}
             for each in await self.many(kind, sorted(named)):
                 if owner := id_in(each.get(element), "Organization"):
@@ -89,7 +92,7 @@ class Look:
             zone=service.zone,
         )
         page = await service.stores.reading(lambda store: store.search(query))
-        self._is_cut |= page.next is not None
+        self.is_cut |= page.next is not None
         return [jiter.from_json((each.body or "").encode()) for each in page.matches]
 
     async def many(self, resource_type: str, ids: Sequence[str]) -> list[Json]:

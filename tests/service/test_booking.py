@@ -35,6 +35,41 @@ async def test_what_is_free_is_proposed_in_its_order(desk: Desk) -> None:
     assert await desk.found(desk.scene.placer, organization=f"Organization/{desk.scene.organizations[2]}") == []
 
 
+async def test_what_the_caller_may_not_see_is_not_proposed(desk: Desk) -> None:
+    """A schedule of a patient is that patient's: http://hl7.org/fhir/R4/schedule.html"""
+    actors = [reference(desk.doctor), reference(desk.scene.patient)]
+    schedule = await desk.scene.placer.created({"resourceType": "Schedule", "actor": actors})
+    slot = await desk.slot(schedule=reference(f"Schedule/{schedule['id']}"))
+    assert (await desk.scene.other.get(f"/Schedule/{schedule['id']}")).status_code == 404
+    assert await desk.found(desk.scene.other) == []
+    assert slots(await desk.found(desk.scene.placer)) == [slot]
+
+
+async def test_an_institution_is_found_behind_those_of_all_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = await Desk.opened(desk.scene, owner=2)
+    for hours in (40, 41, 42):
+        await other.slot(hours)
+    slot = await desk.slot(50)
+    monkeypatch.setattr("services.referral.offers.MOST", 2)
+    clinic = f"Organization/{desk.scene.organizations[1]}"
+    answer = await desk.looked(desk.scene.placer, organization=clinic, practitioner=None)
+    assert slots([each["resource"] for each in answer["entry"]]) == [slot]
+
+
+async def test_it_is_told_when_more_is_free_than_was_looked_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hours in (48, 49, 50):
+        await desk.slot(hours)
+    whole = await desk.looked(desk.scene.placer)
+    assert (whole["total"], [each["search"]["mode"] for each in whole["entry"]]) == (3, ["match"] * 3)
+    page = await desk.looked(desk.scene.placer, _count=1)
+    assert (page["total"], len(page["entry"])) == (3, 1)
+    monkeypatch.setattr("services.referral.offers.MOST", 2)
+    cut = await desk.looked(desk.scene.placer)
+    assert [each["search"]["mode"] for each in cut["entry"]] == ["match", "match", "outcome"]
+    assert cut["entry"][2]["resource"]["issue"][0]["severity"] == "warning"
+    assert "total" not in cut
+
+
 async def test_what_is_proposed_can_be_booked_as_it_is(desk: Desk) -> None:
     slot = await desk.slot()
     (proposed,) = await desk.found(desk.scene.placer, patient_reference=desk.scene.patient)

@@ -8,15 +8,16 @@ from uuid import uuid4
 
 import msgspec
 
-from services.fhir.bundle import bundle
+from services.fhir.bundle import bundle, outcome_entry
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
+from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.search.dates import parse_range
 from services.fhir.service import Service
 from services.referral.booking.proposals import proposals, with_patient
 from services.referral.codes import id_in, reference_in
-from services.referral.offers import Look
+from services.referral.offers import MOST, OWNED, Look
 
 Json = dict[str, Any]
 
@@ -27,23 +28,41 @@ _KNOWN: Final = frozenset(
     {"start", "end", "organization", "practitioner", "location", "specialty", "service-type", "patient-reference", "_count"}
 )  # fmt: skip
 
+_CUT: Final = Issue(
+    "warning",
+    "incomplete",
+    f"More than {MOST} slots are free, not all were looked at: ask for less time or for one institution",
+    f"空闲号源多于 {MOST} 项，结果不全，请缩小时间范围或指定机构",
+)
+
 
 async def find(request: FhirRequest, service: Service) -> Answer:
     inputs = read_inputs(request)
     inputs.check_known(_KNOWN)
     look = Look(request, service)
-    slots = await look.search("Slot", *_asked(inputs, request, service))
+    slots = await _slots(inputs, look, _asked(inputs, request, service))
     owners = await look.owners(slots)
     schedules = await look.many("Schedule", sorted({reference_in(s.get("schedule")).partition("/")[2] for s in slots}))
-    held = await look.held([f"slot:Slot/{each['id']}" for each in slots])
     by_name = {f"Schedule/{each['id']}": each for each in schedules}
-    found = list(proposals(slots, by_name, owners, held, request.caller.organization))
+    seen = [each for each in slots if reference_in(each.get("schedule")) in by_name]
+    held = await look.held([f"slot:Slot/{each['id']}" for each in seen])
+    found = list(proposals(seen, by_name, owners, held, request.caller.organization))
     wanted = _wanted(inputs, found)
     patients = _references(inputs, "patient-reference")
     count = min(inputs.number("_count") or DEFAULT_COUNT, MAX_COUNT)
     await service.stores.audit_log.record(request.audit("find", 200))
     shown = [with_patient(each, {"reference": patients[0]}) if patients else each for each in wanted[:count]]
-    return Answer(200, bundle("searchset", map(_entry, shown), total=len(shown)))
+    entries = [*map(_entry, shown), *([outcome_entry(operation_outcome([_CUT]))] if look.is_cut else [])]
+    return Answer(200, bundle("searchset", entries, total=None if look.is_cut else len(wanted)))
+
+
+async def _slots(inputs: Inputs, look: Look, asked: list[tuple[str, str]]) -> list[Json]:
+    """Where institutions are asked for, only theirs are looked at: of each kind of what a schedule of an institution may be of."""
+    if not (names := _references(inputs, "organization")):
+        return await look.search("Slot", *asked)
+    behind = [f"schedule.actor:{kind}.organization" for kind in OWNED]
+    found = [await look.search("Slot", (each, ",".join(names)), *asked) for each in behind]
+    return list({slot["id"]: slot for several in found for slot in several}.values())
 
 
 def _asked(inputs: Inputs, request: FhirRequest, service: Service) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 async def find_capacity(request: FhirRequest, service: Service) -> Answer:
     inputs = read_inputs(request)
     inputs.check_known({"specialty", "near", "count"})
-    look = Look(request, service)
+    look = Look(request, service.as_platform())
     near = _place(inputs.text("near"))
     specialty = inputs.text("specialty")
     offering = await look.offering(specialty) if specialty else None

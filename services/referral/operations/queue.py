@@ -25,7 +25,7 @@ async def queue(request: FhirRequest, service: Service) -> Answer:
     read_inputs(request).check_known(())
     appointment = opened(present(await service.stores.read("Appointment", request.id), "Appointment"))
     slots = [reference_in(each).partition("/")[2] for each in appointment.get("slot", ())]
-    look = Look(request, service)
+    look = Look(request, service.as_platform())
     schedules = {reference_in(each.get("schedule")) for each in await look.many("Slot", slots)}
     day = day_of(appointment, service.zone)
     waiting = await look.waiting(sorted(schedules), day) if schedules and day else []
