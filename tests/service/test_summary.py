@@ -12,6 +12,7 @@ from tests.builders import (
     care_plan,
     coded,
     condition,
+    create,
     document,
     entry,
     episode_of_care,
@@ -171,6 +172,27 @@ async def test_of_each_vital_sign_the_newest(elder: Elder) -> None:
     await elder.tell(vital(elder, "8867-4", 99, "2026-10-04T08:00:00+08:00", status="entered-in-error"))
     weight = await elder.tell(vital(elder, "29463-7", 55, "2026-01-01T08:00:00+08:00"))
     assert told(await elder.summary(), "8716-3") == [newest, weight]
+
+
+async def test_what_is_measured_often_hides_nothing_that_is_measured_seldom(elder: Elder) -> None:
+    pressure = await elder.tell(vital(elder, "85354-9", 130, "2026-09-01T08:00:00+08:00"))
+    weight = await elder.tell(vital(elder, "29463-7", 55, "2026-01-01T08:00:00+08:00"))
+    level = await elder.tell(survey(elder, "gbt42195", "final-level", "2026-01-01", "中度失能"))
+    fall = await elder.tell(survey(elder, "morse-total", "level", "2026-01-01", "高风险"))
+    risk = elder.of("RiskAssessment", status="final", code={"text": "压疮"}, occurrenceDateTime="2026-01-01")
+    sore = await elder.tell(risk)
+    often = [
+        *(vital(elder, "8867-4", 70, f"2026-10-01T08:{n % 60:02}:{n // 60:02}+08:00") for n in range(150)),
+        *(survey(elder, "barthel", "level", f"2026-10-02T09:{n % 60:02}:{n // 60:02}+08:00", "是") for n in range(150)),
+        *(risk | {"code": {"text": "误吸"}, "occurrenceDateTime": "2026-10-01"} for _ in range(30)),
+    ]
+    assert (await elder.fhir.post("/", batch(*map(create, often)))).status_code == 200
+    bundle = await elder.summary()
+    assert told(bundle, "8716-3")[1:] == [pressure, weight]
+    assert told(bundle, "care-level") == [level]
+    assert fall in told(bundle, "falls")
+    assert sore in told(bundle, "falls")
+    assert len(told(bundle, "47420-5")) == 1
 
 
 async def test_the_level_is_told_apart_from_other_scores(elder: Elder) -> None:

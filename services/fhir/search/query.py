@@ -247,6 +247,7 @@ class SearchQuery(msgspec.Struct, frozen=True):
     needs_codes: bool = False  # some condition names a value set or a place in a code system
     path: str = ""  # of a search that its type alone does not name: "Patient/1/Observation"
     readable: frozenset[str] | None = None  # the types that may be included, None for all
+    newest_of_each: bool = False  # of each status, category and code only the first in the order of the search
 
 
 def goes_by(query: SearchQuery, source: str) -> bool:

@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 _T: Final = "t"
+_EACH: Final = (
+    "e.status, e.category::text, e.code #>> '{coding,0,system}', e.code #>> '{coding,0,code}', "
+    "CASE WHEN e.code #> '{coding,0,code}' IS NULL THEN e.code ->> 'text' END"
+)
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -73,12 +77,24 @@ def first_pages_statement(queries: Sequence[SearchQuery], access: Access) -> Sta
 
 
 def _first_page(place: int, query: SearchQuery, sql: Sql) -> str:
-    conditions = where(query.type, query.conditions, Rows(_T, query.type), sql)
+    conditions = " AND ".join(where(query.type, query.conditions, Rows(_T, query.type), sql))
     order = ", ".join(o.clause for o in _orders(query))
     limit = sql.bind(query.count, "bigint")
+    source = f"{table(query.type)} t"
+    if query.newest_of_each:
+        source += f" JOIN ({_newest(source, conditions, order)}) n ON n.id = t.id AND n.shard = t.shard"
+        conditions = "true"
     return (
-        f"(SELECT {place} AS place, row_number() OVER (ORDER BY {order}) AS nth, {RETURNED} FROM {table(query.type)} t "
-        f"WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT {limit})"
+        f"(SELECT {place} AS place, row_number() OVER (ORDER BY {order}) AS nth, {RETURNED} FROM {source} "
+        f"WHERE {conditions} ORDER BY {order} LIMIT {limit})"
+    )
+
+
+def _newest(source: str, conditions: str, order: str) -> str:
+    """Only keys are sorted, so that a patient's whole timeline fits in memory; a concept is known by its first coding, else by its text."""
+    return (
+        f"SELECT DISTINCT ON ({_EACH}) t.id, t.shard FROM {source}, "
+        f"LATERAL json_to_record(t.body::json) AS e (status text, category json, code json) WHERE {conditions} ORDER BY {_EACH}, {order}"
     )
 
 

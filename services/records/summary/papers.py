@@ -83,7 +83,8 @@ def _query(ask: Ask, patients: Sequence[str]) -> SearchQuery:
 def _of_anybody(ask: Ask) -> SearchQuery:
     """The search without its patient: it says nothing of the time at which it is asked."""
     items = [*ask.where, ("_sort", ask.sort), ("_count", str(ask.count))]
-    return parse_search(ask.type, items, now=_ANY_TIME, strict=True)
+    query = parse_search(ask.type, items, now=_ANY_TIME, strict=True)
+    return msgspec.structs.replace(query, newest_of_each=ask.is_latest)
 
 
 async def _named(names: Iterable[str], request: FhirRequest, service: Service) -> list[Stored]:

@@ -19,12 +19,16 @@ TUBE: Final = f"{_OWN}/tube"
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One search: at most `count` of a type, in this order. Few searches, each walked once: a section takes its part of them."""
+    """One search: at most `count` of a type, in this order. Few searches, each walked once: a section takes its part of them.
+
+    `is_latest`: of each status, category and code only the newest is found, so that what is measured often does not hide what is measured seldom.
+    """
 
     type: str
     where: tuple[tuple[str, str], ...] = ()
     sort: str = "-date"
     count: int = 20
+    is_latest: bool = False
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -58,9 +62,11 @@ def _codes(system: str, *codes: str) -> Codes:
 
 
 _SEEN: Final = ("status", "final,amended,corrected,preliminary")
-_VITAL_SIGNS: Final = Ask("Observation", (("category", "vital-signs"), _SEEN), count=40)
-_RESULTS: Final = Ask("Observation", (("category", "laboratory,imaging"), _SEEN), count=40)
-_OTHERS: Final = Ask("Observation", (("category:not", "vital-signs,laboratory,imaging"), _SEEN), count=120)
+_VITAL_SIGNS: Final = Ask("Observation", (("category", "vital-signs"), _SEEN), count=100, is_latest=True)
+_RESULTS: Final = Ask("Observation", (("category", "laboratory,imaging"), _SEEN), count=200, is_latest=True)
+_OTHERS: Final = Ask(
+    "Observation", (("category:not", "vital-signs,laboratory,imaging"), _SEEN), count=500, is_latest=True
+)
 _CONDITIONS: Final = Ask("Condition", (("verification-status:not", "entered-in-error,refuted"),), "-recorded-date", 100)
 _SERVICES: Final = Ask("EpisodeOfCare", (("status", "active,onhold"),))
 _CONSENTS: Final = Ask("Consent", (("status", "active"),), count=50)
@@ -92,7 +98,7 @@ SECTIONS: Final = (
     ), LOCAL),
     Section("falls", "跌倒与照护风险", "Falls and risks in care", "expected", (
         Part(Ask("AdverseEvent", (("actuality", "actual"),), count=10)),
-        Part(Ask("RiskAssessment"), standing=_ASSESSED, is_latest=True),
+        Part(Ask("RiskAssessment", is_latest=True), standing=_ASSESSED, is_latest=True),
         Part(_OTHERS, of=_FALLS, is_latest=True),
     ), LOCAL),
     Section(TUBES, "管路", "Tubes and lines", "expected", (
