@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.fhir.interactions.intent import Intent, changed, created, deleted
+from services.fhir.interactions.intent import Intent, changed, created, deleted, laid_down
 from services.fhir.outcomes import FhirError, Issue
 from services.fhir.store.terms import Hold, Timer
 from services.kit.caller import Caller
@@ -37,6 +37,7 @@ __all__ = [
     "changed",
     "created",
     "deleted",
+    "laid_down",
 ]
 
 Json = dict[str, Any]

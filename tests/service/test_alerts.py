@@ -8,6 +8,7 @@ import pytest
 
 from services.care.alerts.codes import ALERT_OUTPUT, ALERT_RULE
 from services.care.alerts.course import COURSE, course_of, with_course
+from services.fhir.interactions import prepare
 from tests.builders import coded, observation
 from tests.matchers import assert_outcome
 from tests.receiver import receiving
@@ -250,6 +251,30 @@ async def test_nobody_writes_an_alert_or_what_follows_from_it_by_hand(ward: Ward
         refused = await ward.home.put(f"/DetectedIssue/{alert['id']}", alert | change)
         assert_outcome(refused, 422, "business-rule", f"DetectedIssue.{next(iter(change))}")
     assert await ward.alert() == alert
+
+
+async def test_nobody_silences_an_alert_by_what_stands_beside_it(ward: Ward) -> None:
+    await ward.measured("8480-6", 185)
+    alert = await ward.alert()
+    flag = (await ward.home.get(f"/{course_of(alert).flag}")).json()
+    path = f"/Flag/{flag['id']}"
+    assert_outcome(await ward.home.delete(path), 422, "business-rule", "Flag")
+    assert_outcome(await ward.home.put(path, flag | {"status": "inactive"}), 422, "business-rule", "Flag")
+    own = {name: value for name, value in flag.items() if name not in ("id", "meta", "identifier")}
+    assert (await ward.home.delete(f"/Flag/{(await ward.home.created(own))['id']}")).status_code == 204
+
+
+async def test_what_was_deleted_beside_an_alert_is_written_again(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ward.measured("8480-6", 185)
+    alert = await ward.alert()
+    course = course_of(alert)
+    with monkeypatch.context() as before_it_was_reserved:
+        before_it_was_reserved.setattr(prepare, "check_reserved", lambda *_: None)
+        for name in (course.flag, course.task):
+            assert (await ward.home.delete(f"/{name}")).status_code == 204
+    assert (await ward.act("acknowledge", alert)).status_code == 200
+    assert (await ward.home.get(f"/{course.flag}")).json()["status"] == "active"
+    assert (await ward.task(alert))["status"] == "accepted"
 
 
 async def test_a_client_that_calls_itself_the_clock_is_not_the_clock(ward: Ward) -> None:

@@ -15,7 +15,7 @@ from services.care.alerts.codes import ALERT_OUTCOME, concept, reference
 from services.care.alerts.course import Course, course_of, patient_of, rule_code_of, with_course
 from services.care.alerts.workflow import ACTS, CLOSED, OPEN, Actor, act_of, check_outcome
 from services.care.monitoring.rule import Event, Rule
-from services.fhir.business import Change, Context, Decision, Hold, Intent, Timer, changed, created
+from services.fhir.business import Change, Context, Decision, Hold, Intent, Timer, changed, laid_down
 from services.fhir.clockwork import is_clock
 from services.fhir.outcomes import FhirError, unprocessable
 
@@ -182,10 +182,10 @@ async def _institution(issue: Json, context: Context) -> str:
 
 
 async def _beside(made: Json, context: Context) -> Intent | None:
-    """New with the alert; later only where it says something else."""
+    """New with the alert, or again where it was deleted; later only where it says something else."""
     there = await context.read(made["resourceType"], made["id"])
     if there is None:
-        return created(made)
+        return laid_down(made)
     body, version = there
     kept = {name: value for name, value in body.items() if name in ("meta", "text")}
     return None if body == kept | made else changed(kept | made, version)

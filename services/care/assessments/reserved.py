@@ -1,7 +1,8 @@
-"""What of care only the platform writes: the Questionnaires of its instruments and surveys, its Measures and plans, and the risks that follow from responses."""
+"""What of care only the platform writes: its Questionnaires, Measures and plans, the risks that follow from responses, the Flag of an alert."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
+from services.care.alerts.codes import SID as ALERT
 from services.care.assessments.derived import SID
 from services.fhir.business import Json, Reserved
 
@@ -12,9 +13,11 @@ def reserved(forms: Collection[str], own: Collection[str]) -> Reserved:
         "Questionnaire": lambda resource: resource.get("url") in forms,
         "Measure": lambda resource: resource.get("url") in own,
         "PlanDefinition": lambda resource: resource.get("url") in own,
-        "RiskAssessment": _follows,
+        "RiskAssessment": _has(SID),
+        "Flag": _has(ALERT),
     }
 
 
-def _follows(risk: Json) -> bool:
-    return any(each.get("system") == SID for each in risk.get("identifier", ()))
+def _has(system: str) -> Callable[[Json], bool]:
+    """An identifier that only the platform gives."""
+    return lambda resource: any(each.get("system") == system for each in resource.get("identifier", ()))

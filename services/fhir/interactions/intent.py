@@ -43,5 +43,10 @@ def changed(resource: Json, version: int) -> Intent:
     return Intent("PUT", resource["resourceType"], resource["id"], _encode(resource), if_match=f'W/"{version}"')
 
 
+def laid_down(resource: Json) -> Intent:
+    """Under its id, be there nothing yet or a deletion: for what nobody but the platform writes."""
+    return Intent("PUT", resource["resourceType"], resource["id"], _encode(resource))
+
+
 def deleted(resource_type: str, resource_id: str, version: int) -> Intent:
     return Intent("DELETE", resource_type, resource_id, if_match=f'W/"{version}"')
