@@ -113,7 +113,8 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.state.listener = listener
     learner = Learner(own_database, service.clock)
     reindexer = Reindexer(service, learner)
-    sweeper = Sweeper(own_database, service.clock, timedelta(days=service.keep_days))
+    keep_messages = timedelta(days=settings.v2_keep_days) if "Patient" in service.served else None
+    sweeper = Sweeper(own_database, service.clock, timedelta(days=service.keep_days), keep_messages)
     working = (worker, sealer, clockwork, listener, reindexer, notifier, sweeper, *(each(service) for each in works))
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     metrics = _metrics(service, own_database)

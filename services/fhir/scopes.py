@@ -82,6 +82,10 @@ class Permissions:
         """The same where it is enough that a scope with parameters grants it: who asks holds each resource to them (docs/adr/0049)."""
         return _hold(self._some, type_name, letters)
 
+    def allow_any(self, letters: str) -> bool:
+        """Tell whether any of the letters is granted on anything."""
+        return any(not granted.isdisjoint(letters) for granted in self._some.values())
+
     def allow_operation(self, name: str, type_name: str, letters: str) -> bool:
         """`name` is without its `$`."""
         return (self.allow_some if name in HELD_TO_PARAMETERS else self.allow)(type_name, letters)

@@ -158,6 +158,9 @@ class ServiceSettings(AuditSettings, IdentifierSettings):
             description="folder of HL7 v2 mappings, `<client id>.json` each, merged over the shipped one: docs/v2.md"
         ),
     ] = None
+    v2_keep_days: Annotated[
+        int, Field(ge=30, le=3650, description="how long HL7 v2 messages and their acknowledgements are kept")
+    ] = 180
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("outbound_networks")

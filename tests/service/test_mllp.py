@@ -103,6 +103,13 @@ async def test_who_may_not_is_rejected_without_a_receipt() -> None:
     assert told(answer).code == "AR"
 
 
+async def test_who_sends_too_much_at_once_is_told_to_send_fewer() -> None:
+    async with bridge(Noted(refusal=413)) as port:
+        (answer,) = await said(port, [framed(adt("A04", elder()))])
+    assert told(answer).code == "AR"
+    assert "send fewer" in told(answer).text
+
+
 async def test_a_gateway_that_is_away_means_no_answer_at_all(keys: KeyPair) -> None:
     door = Door(f"http://127.0.0.1:{free_port()}/fhir", lambda _: keys, patience=0.6)
     async with bridge(door) as port:

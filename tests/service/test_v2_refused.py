@@ -197,9 +197,9 @@ async def test_of_a_batch_each_message_stands_for_itself(fhir: Fhir) -> None:
     assert (await fhir.get(f"/Patient?identifier={third.record}")).json()["entry"]
 
 
-async def test_whoever_may_not_write_is_refused_and_nothing_is_written(fhir: Fhir) -> None:
+async def test_whoever_may_not_write_what_a_message_says_is_refused_and_nothing_is_written(fhir: Fhir) -> None:
     one = elder()
-    reader = fhir.as_(scopes=("system/*.rs",), client="reader")
+    reader = fhir.as_(scopes=("system/*.rs", "system/Observation.c"), client="reader")
     assert (await send(reader, adt("A04", one))).code == "AE"
     assert "entry" not in (await fhir.get(f"/Patient?identifier={one.record}")).json()
 

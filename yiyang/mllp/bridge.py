@@ -18,6 +18,7 @@ from yiyang.mllp.frames import TooLongError, framed, frames
 from yiyang.mllp.senders import Sender
 
 MOST_BYTES: Final = 5_000_000
+_TOO_MUCH: Final = 413
 
 
 class Bridge:
@@ -80,6 +81,13 @@ def _nobody() -> Fault:
 
 
 def _not_let_in(status: int) -> Fault:
+    if status == _TOO_MUCH:
+        return Fault(
+            Place("MSH"),
+            INTERNAL,
+            "too much at once; send fewer messages in a batch; nothing is stored",
+            "一次发送过多，请减少每批消息数；未保存",
+        )
     return Fault(
         Place("MSH"),
         INTERNAL,

@@ -26,6 +26,7 @@ WHERE m.code <> 'AA'
 RETURNING key"""
 _LISTED: Final = """SELECT key, client, organization, event, control, received, answered, attempts, code, faults, names FROM fhir.v2_message
 WHERE ($1::text IS NULL OR client = $1) AND ($2::boolean OR code <> 'AA') AND received >= $3 ORDER BY received, key LIMIT $4"""
+_FORGET: Final = "DELETE FROM fhir.v2_message WHERE answered < $1"
 _CONTENT: Final = "SELECT content FROM fhir.v2_message WHERE key = $1 AND shard = $2"
 
 
@@ -93,6 +94,11 @@ async def content_of(connection: Any, key: str, vault: Vault | None) -> bytes | 
     if found is None:
         return None
     return vault.opened_bytes(bytes(found), key) if vault else bytes(found)
+
+
+async def forget(connection: Any, before: datetime) -> None:
+    """A message that comes again after that is processed anew, and changes nothing: what it numbers has an id made of that number."""
+    await connection.execute(_FORGET, before)
 
 
 async def resealed(connection: Any, vault: Vault, batch: int) -> AsyncIterator[int]:

@@ -5,8 +5,9 @@ The gateway offers it as `POST /v2` too. https://hapifhir.github.io/hapi-hl7v2/h
 
 from typing import Final
 
-from services.fhir.outcomes import unavailable, unsupported_media
+from services.fhir.outcomes import forbidden, unavailable, unsupported_media
 from services.fhir.request import Answer, FhirRequest
+from services.fhir.scopes import CREATE, UPDATE, permissions
 from services.fhir.service import Service
 from services.records.operations.merge import merge
 from services.records.operations.register import register
@@ -24,6 +25,8 @@ class ProcessV2:
 
     async def __call__(self, request: FhirRequest, service: Service) -> Answer:
         """An acknowledgement is a success of HTTP whatever it says: http 200, as the specification wants it."""
+        if not permissions(request.caller.scopes).allow_any(CREATE + UPDATE):  # before a message is kept
+            raise forbidden("The token's scopes cover no write", text="令牌无写入权限")
         sent = request.header(b"content-type")
         kind = sent.partition(";")[0].strip().lower()
         if kind not in MEDIA:

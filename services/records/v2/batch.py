@@ -5,6 +5,7 @@ Bytes are parted before anything is decoded: no character of UTF-8 or GB 18030 h
 
 from typing import Final, NamedTuple
 
+MOST_MESSAGES: Final = 200  # each is a commit or two: some seconds of one request
 _ENDS: Final = (b"\r\n", b"\n")
 _AROUND: Final = (b"FHS", b"BHS", b"BTS", b"FTS")
 

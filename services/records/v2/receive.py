@@ -13,7 +13,7 @@ import msgspec
 
 from services.fhir.interactions.bundles import post_bundle
 from services.fhir.operations.operation import Handler
-from services.fhir.outcomes import FhirError, forbidden
+from services.fhir.outcomes import FhirError, forbidden, too_large
 from services.fhir.request import FhirRequest
 from services.fhir.scopes import UPDATE, permissions
 from services.fhir.service import Service
@@ -25,7 +25,7 @@ from services.kit.logging import log_failure
 from services.kit.peers import PeerUnavailable
 from services.records.v2 import consent, merge, order, refer, results, visit
 from services.records.v2.acknowledgement import acknowledge, batch_of, header_fields
-from services.records.v2.batch import messages_in
+from services.records.v2.batch import MOST_MESSAGES, messages_in
 from services.records.v2.charset import UTF8, decoded, named
 from services.records.v2.datatypes import Here
 from services.records.v2.faults import (
@@ -68,6 +68,11 @@ class How(msgspec.Struct, frozen=True):
 async def receive_all(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
     """One acknowledgement, or as many as a batch has messages: each stands for itself."""
     received = messages_in(content)
+    if len(received.messages) > MOST_MESSAGES:
+        raise too_large(
+            f"A batch may have {MOST_MESSAGES} messages at most; send fewer at once; none of these was stored",
+            text=f"一批最多 {MOST_MESSAGES} 条消息，请分批发送；本批均未保存",
+        )
     answers = [await receive(each, request, service, how) for each in received.messages or (b"",)]
     return batch_of(answers, request.at) if received.is_batch else answers[0]
 

@@ -151,4 +151,5 @@ v2_message: Final = Table(
     comment="HL7 v2 messages as they came, and what they were answered. `key` is the hash of sender and control id, `shard` its hash; "
     "`names` are the resources that were written or found.",
 )
+Index("v2_message_answered", v2_message.c.answered)
 Index("v2_message_open", v2_message.c.received, postgresql_where=v2_message.c.code != "AA")
