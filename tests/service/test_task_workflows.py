@@ -107,16 +107,44 @@ def deadline(task: Json) -> datetime:
     return datetime.fromisoformat(task["restriction"]["period"]["end"])
 
 
-async def test_an_anonymous_complaint_is_answered_and_rated(desk: Desk) -> None:
+async def test_an_anonymous_complaint_is_answered_and_not_rated_by_who_answers(desk: Desk) -> None:
     task = await desk.own.created(complaint(desk.home))
     assert (state(task), "requester" in task) == ("filed", False)
     task = await desk.done(desk.own, task, "received")
     assert task["status"] == "received"
     assert deadline(task) - datetime.fromisoformat(task["authoredOn"]) == timedelta(days=15)
+    withdrawn = await desk.moved(desk.own, task, "withdrawn", statusReason={"text": "无此事"})
+    assert_outcome(withdrawn, 422, "business-rule", "Task.businessStatus")
     task = await desk.done(desk.own, task, "handling")
     task = await desk.done(desk.own, task, "replied", output=[parameter("resolution", valueString="已换保温箱")])
     assert task["status"] == "completed"
     rated = [*task["output"], parameter("satisfaction", valueCode="satisfied")]
+    assert_outcome(await desk.moved(desk.own, task, "closed", output=rated), 422, "business-rule")
+    await desk.after(days=8)
+    closed = await desk.current(task)
+    assert (state(closed), len(closed["output"])) == ("closed", 1)
+
+
+async def test_an_institution_that_asks_itself_does_not_rate_its_answer(desk: Desk) -> None:
+    itself = {"requester": {"reference": f"Organization/{desk.home}"}}
+    task = await desk.own.created(complaint(desk.home, **itself))
+    await desk.done(desk.own, task, "received")
+    reply = [parameter("resolution", valueString="已改")]
+    await desk.done(desk.own, task, "replied", output=reply)
+    rated = [*reply, parameter("satisfaction", valueCode="satisfied")]
+    assert_outcome(await desk.moved(desk.own, task, "closed", output=rated), 422, "business-rule")
+
+
+async def test_a_complaint_is_not_filed_where_nobody_who_answers_would_see_it(desk: Desk) -> None:
+    """Another institution sees a Task by the patient whom it is about."""
+    assert_outcome(await desk.own.post("/Task", complaint(desk.agency)), 422, "business-rule", "Task.owner")
+    task = await desk.own.created(complaint(desk.agency, **{"for": {"reference": desk.patient}}))
+    assert (await desk.other.get(f"/Task/{task['id']}")).status_code == 200
+    reply = [parameter("resolution", valueString="已改")]
+    await desk.done(desk.other, task, "received")
+    await desk.done(desk.other, task, "replied", output=reply)
+    rated = [*reply, parameter("satisfaction", valueCode="neutral")]
+    assert_outcome(await desk.moved(desk.other, task, "closed", output=rated), 422, "business-rule")
     assert state(await desk.done(desk.own, task, "closed", output=rated)) == "closed"
 
 
@@ -158,12 +186,12 @@ async def test_what_is_not_answered_in_time_is_overdue_and_still_answered(desk: 
 
 
 async def test_a_reply_is_refused_once(desk: Desk) -> None:
-    task = await desk.own.created(complaint(desk.home))
+    task = await desk.own.created(complaint(desk.agency, **{"for": {"reference": desk.patient}}))
     for n in range(2):
-        await desk.done(desk.own, task, "received") if n == 0 else None
+        await desk.done(desk.other, task, "received") if n == 0 else None
         there = await desk.current(task)
         outputs = [*there.get("output", []), parameter("resolution", valueString=f"{n}")]
-        await desk.done(desk.own, task, "replied", output=outputs)
+        await desk.done(desk.other, task, "replied", output=outputs)
         again = await desk.moved(desk.own, task, "handling", statusReason={"text": "未解决"})
         assert again.status_code == (200 if n == 0 else 422), again.text
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.business import Change, Context, Timer, changed
-from services.fhir.clockwork import is_clock
 from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import FhirError, unprocessable
+from services.fhir.tasks.actors import actors_of, open_moves
 from services.fhir.tasks.effects import brought
 from services.fhir.tasks.needs import check_needs
 from services.fhir.tasks.table import SAME, Actor, Move, Workflow, workflow_of
@@ -19,7 +19,6 @@ Json = dict[str, Any]
 _MOVED: Final = frozenset(
     {"status", "businessStatus", "statusReason", "input", "output", "note", "executionPeriod", "lastModified", "meta", "text", "restriction"}
 )  # fmt: skip
-_PEOPLE: Final = ("Patient/", "RelatedPerson/")
 
 
 class Governed(msgspec.Struct, frozen=True):
@@ -42,6 +41,8 @@ async def govern(workflow: Workflow, change: Change, context: Context) -> Govern
     if "C" not in actors:
         _check_kept(before, after)
     _check_patient(workflow, after)
+    if before is None:
+        _check_seen(after, context.caller)
     rests_on = await check_needs(workflow, move, before, after, context)
     body = _written(workflow, move, before, after, context)
     return Governed(body, await brought(workflow, move.act, body, context), rests_on, _timers(workflow, body))
@@ -54,26 +55,6 @@ async def at_its_time(workflow: Workflow, task: Json, version: int, act: str) ->
         if move.act == act and "C" in move.by and state in move.from_:
             return (changed(_in_state(workflow, task, state if move.to == SAME else move.to), version),)
     return ()
-
-
-def actors_of(task: Json, caller: Caller, *, is_new: bool) -> frozenset[Actor]:
-    """Who it is to this Task: with no requester whoever may write it asks; a person is never who answers."""
-    if is_clock(caller):
-        return frozenset({"C"})
-    person = caller.practitioner or ""
-    own = {f"Organization/{caller.organization}", person}
-    found: set[Actor] = set()
-    requester = task.get("requester", {}).get("reference")
-    if requester is None or requester in own or (is_new and not person.startswith(_PEOPLE)):
-        found.add("P")
-    if task.get("owner", {}).get("reference") in own and not person.startswith(_PEOPLE):
-        found.add("F")
-    return frozenset(found)
-
-
-def open_moves(workflow: Workflow, task: Json | None, actors: frozenset[Actor]) -> tuple[Move, ...]:
-    state = workflow.state_of(task)
-    return tuple(move for move in workflow.moves if state in move.from_ and actors & {*move.by})
 
 
 def _move(workflow: Workflow, before: Json | None, after: Json, actors: frozenset[Actor]) -> Move:
@@ -110,6 +91,17 @@ def _check_patient(workflow: Workflow, after: Json) -> None:
     reference = str(after.get("for", {}).get("reference", ""))
     if not reference.startswith("Patient/") and (reference or workflow.patient == "required"):
         raise _refused("for", "it is about one Patient", "须注明老人", code="required")
+
+
+def _check_seen(after: Json, caller: Caller) -> None:
+    """Another institution sees a Task by the patient whom it is about."""
+    owner = after.get("owner", {}).get("reference")
+    if owner is not None and "for" not in after and owner != f"Organization/{caller.organization}":
+        raise _refused(
+            "owner",
+            "it would not see this: name the patient (for), or file it with the institution that answers",
+            "未注明老人时，承办机构看不到此事项；请注明老人，或由承办机构登记",
+        )
 
 
 def _written(workflow: Workflow, move: Move, before: Json | None, after: Json, context: Context) -> Json:
