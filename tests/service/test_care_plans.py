@@ -155,6 +155,17 @@ async def test_a_plan_that_names_what_is_anothers_is_refused_at_each_element(war
     assert_outcome(await ward.home.put(f"/CarePlan/{plan['id']}", moved), 422, "business-rule", "CarePlan.subject")
 
 
+async def test_a_goal_out_of_reach_reads_as_one_that_does_not_exist(ward: Ward) -> None:
+    elsewhere = ward.home.as_(organization="elsewhere")
+    other = f"Patient/{(await elsewhere.created(known_patient()))['id']}"
+    goal = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "目标"}}
+    hidden = await elsewhere.created(goal | {"subject": {"reference": other}})
+    for name in (hidden["id"], "no-such-goal"):
+        assert (await ward.home.get(f"/Goal/{name}")).status_code == 404
+        plan = care_plan(ward.elder, goal=[{"reference": f"Goal/{name}"}])
+        assert (await ward.home.post("/CarePlan", plan)).status_code == 201
+
+
 async def test_in_one_transaction_too_a_plan_names_its_own_patients_goal_only(ward: Ward) -> None:
     other = f"Patient/{(await ward.home.created(known_patient()))['id']}"
     for whose, status in ((ward.elder, 200), (other, 422)):

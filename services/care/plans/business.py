@@ -82,7 +82,10 @@ def _check_review(plan: Json) -> None:
 
 
 async def _check_one_patient(before: Json | None, after: Json, others: Mapping[str, Json], context: Context) -> None:
-    """422 at each reference that leads to another patient, and for a plan that would become another's."""
+    """422 at each reference that leads to another patient, and for a plan that would become another's.
+
+    What the caller does not see passes like what does not exist: the answer would tell of it.
+    """
     if before is not None and before["subject"] != after["subject"]:
         raise _another("CarePlan.subject", "a plan stays its patient's", "照护计划不可改为另一位老人")
     known = {*_names(before)} if before else set()
@@ -92,12 +95,17 @@ async def _check_one_patient(before: Json | None, after: Json, others: Mapping[s
     for place, name in named:
         there = others.get(name) or await _there(name, context)
         whose = _patient(there, context) if there else None
-        if own and whose and whose != own:
+        if own and whose and whose != own and (name in others or await _is_seen(name, context)):
             faults.append(
                 Issue("error", "business-rule", f"{place} is of another patient", "该引用属于另一位老人", (place,))
             )
     if faults:
         raise FhirError(422, tuple(faults))
+
+
+async def _is_seen(name: str, context: Context) -> bool:
+    kind, _, resource_id = name.partition("/")
+    return await context.seen(kind, resource_id) is not None
 
 
 async def _there(name: str, context: Context) -> Json | None:
