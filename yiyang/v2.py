@@ -15,7 +15,7 @@ from services.kit.logging import configure
 from yiyang import replay
 from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
-from yiyang.mllp.bridge import Bridge
+from yiyang.mllp.bridge import Bridge, Limits
 from yiyang.mllp.door import Door
 from yiyang.mllp.senders import Sender, read_senders
 from yiyang.place import add_place, database, installation
@@ -60,6 +60,16 @@ def _add_listen(parser: ArgumentParser) -> None:
         "--base", default=DEFAULT_BASE, metavar="URL", help=f"服务地址，默认 {DEFAULT_BASE} · where the server runs"
     )
     parser.add_argument(
+        "--connections", type=int, default=Limits().connections, help="最多连接数 · connections at most"
+    )
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=Limits().idle_seconds,
+        metavar="SECONDS",
+        help="多久无完整消息即断开 · without a whole message for so long a connection ends",
+    )
+    parser.add_argument(
         "--tls-certificate", type=Path, metavar="FILE", help="TLS 证书与私钥（PEM） · certificate and key"
     )
     parser.add_argument(
@@ -72,9 +82,9 @@ def run_listen(arguments: Namespace) -> int:
     configure()
     senders = read_senders(arguments.senders)
     keys = {each.client: _keys(each, arguments) for each in senders}
-    return asyncio.run(
-        _listen(arguments, Bridge(senders, door := Door(fhir_base(arguments.base), keys.__getitem__)), door)
-    )
+    door = Door(fhir_base(arguments.base), keys.__getitem__)
+    limits = Limits(arguments.connections, arguments.idle)
+    return asyncio.run(_listen(arguments, Bridge(senders, door, limits), door))
 
 
 def _keys(sender: Sender, arguments: Namespace) -> KeyPair:

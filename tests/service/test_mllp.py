@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from gateway.keys import KeyPair
 from tests.listening import free_port
 from tests.v2 import adt, elder, told
-from yiyang.mllp.bridge import Bridge
+from yiyang.mllp.bridge import Bridge, Limits
 from yiyang.mllp.door import Door, RefusedError
 from yiyang.mllp.frames import END, START, framed
 from yiyang.mllp.senders import Sender, fingerprint
@@ -39,8 +40,10 @@ class Noted(Door):
 
 
 @asynccontextmanager
-async def bridge(door: Door, *senders: Sender, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    server = await Bridge(senders or (HERE,), door).listen("127.0.0.1", 0, tls)
+async def bridge(
+    door: Door, *senders: Sender, tls: ssl.SSLContext | None = None, limits: Limits | None = None
+) -> AsyncIterator[int]:
+    server = await Bridge(senders or (HERE,), door, limits or Limits()).listen("127.0.0.1", 0, tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -115,6 +118,44 @@ async def test_a_gateway_that_is_away_means_no_answer_at_all(keys: KeyPair) -> N
     async with bridge(door) as port:
         assert await said(port, [framed(adt("A04", elder()))]) == []
     await door.close()
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    """Whether the listener ended the connection without a word."""
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.parametrize("begun", [b"", START + b"MSH|"])
+async def test_who_sends_no_whole_message_for_long_is_let_go(begun: bytes) -> None:
+    async with bridge(door := Noted(), limits=Limits(idle_seconds=0.3)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(adt("A04", elder())))
+        assert told((await reader.readuntil(END)).removeprefix(START).removesuffix(END)).code == "AA"
+        writer.write(begun)
+        assert await closed(reader)
+        writer.close()
+    assert len(door.seen) == 1
+
+
+async def test_connections_beyond_the_cap_are_closed_and_a_place_comes_free_again() -> None:
+    content = framed(adt("A04", elder()))
+    async with bridge(Noted(), limits=Limits(connections=2)) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(content)
+            await reader.readuntil(END)
+        assert await said(port, [content]) == []
+        held[0][1].close()
+        async with asyncio.timeout(5):
+            while len(await said(port, [content])) < 1:
+                await asyncio.sleep(0.05)
+        held[1][1].close()
 
 
 class Party(NamedTuple):

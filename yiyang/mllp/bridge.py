@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from ssl import SSLContext
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.kit.ids import uuid7
 from services.kit.logging import log
@@ -21,21 +21,35 @@ MOST_BYTES: Final = 5_000_000
 _TOO_MUCH: Final = 413
 
 
+class Limits(NamedTuple):
+    """Of one listener: each connection may buffer up to two messages of MOST_BYTES."""
+
+    connections: int = 64
+    idle_seconds: float = 900.0
+
+
 class Bridge:
-    def __init__(self, senders: Sequence[Sender], door: Door) -> None:
+    def __init__(self, senders: Sequence[Sender], door: Door, limits: Limits) -> None:
         self._senders = senders
         self._door = door
+        self._limits = limits
+        self._open = 0
 
     async def listen(self, host: str, port: int, tls: SSLContext | None) -> asyncio.Server:
         return await asyncio.start_server(self.serve, host, port, limit=MOST_BYTES, ssl=tls)
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Until the sender leaves, or a message could not be acknowledged: then the connection ends without a word."""
+        self._open += 1
         try:
             await self._serve(reader, writer)
+        except TimeoutError:
+            log("mllp.ended", reason="idle")
+            writer.transport.abort()  # who does not read does not get the rest either
         except (UnansweredError, TooLongError, ConnectionError) as error:
             log("mllp.ended", reason=type(error).__name__)
         finally:
+            self._open -= 1
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
@@ -45,9 +59,13 @@ class Bridge:
         if not possible:
             log("mllp.refused", reason="address or certificate")
             return
-        async for content in frames(reader):
+        if self._open > self._limits.connections:
+            log("mllp.refused", reason="connections")
+            return
+        async for content in frames(reader, self._limits.idle_seconds):
             writer.write(framed(await self._answer(content, possible)))
-            await writer.drain()
+            async with asyncio.timeout(self._limits.idle_seconds):
+                await writer.drain()
 
     def _behind(self, writer: StreamWriter) -> list[Sender]:
         address: str = writer.get_extra_info("peername")[0]
