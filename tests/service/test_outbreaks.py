@@ -109,6 +109,32 @@ async def test_diagnoses_count_by_the_beginnings_of_their_codes(ward: Ward) -> N
     assert [each["code"]["coding"][0]["code"] for each in await clusters(ward.home)] == ["gastrointestinal"]
 
 
+async def ill(ward: Ward, code: str, **changes: Any) -> None:
+    await admit(ward)
+    today = ward.now.date().isoformat()
+    await ward.send(
+        condition(ward.elder, code=coded("http://hl7.org/fhir/sid/icd-10", code), recordedDate=today, **changes)
+    )
+
+
+async def test_the_longer_codes_of_the_chinese_edition_are_counted(ward: Ward) -> None:
+    for code in ("J11.101", "J18.903", "J06.900x003"):
+        await ill(ward, code)
+    assert [each["code"]["coding"][0]["code"] for each in await clusters(ward.home)] == ["respiratory"]
+
+
+@pytest.mark.parametrize("status", ["refuted", "entered-in-error"])
+async def test_a_diagnosis_that_does_not_hold_is_no_sign(ward: Ward, status: str) -> None:
+    verified = coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", status)
+    await ill(ward, "A09", verificationStatus=verified)
+    for code in ("A09", "A04"):
+        await ill(ward, code)
+    assert await clusters(ward.home) == []
+    await ill(ward, "K52")
+    (cluster,) = await clusters(ward.home)
+    assert len(cluster["evidence"]) == 3
+
+
 async def test_a_cluster_is_the_platforms_and_the_institution_says_how_it_went(ward: Ward) -> None:
     for _ in range(3):
         await feverish(ward)
