@@ -43,7 +43,7 @@ def governing(
                 elif change.type == "DetectedIssue" and any(map(outbreaks.is_outbreak, (change.before, change.after))):
                     decisions.append(await outbreaks.decide(change, context))
                 elif change.type == "EpisodeOfCare":
-                    decisions.append(await decide_episode(place, change, context))
+                    decisions.append(await decide_episode(place, change, _beside(place, changes, others), context))
                 elif change.type == "DetectedIssue" and (is_alert(change.before) or is_alert(change.after)):
                     decisions.append(await alerting.decide(place, change, context))
             except FhirError as error:

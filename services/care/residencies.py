@@ -3,12 +3,16 @@
 http://hl7.org/fhir/R4/episodeofcare.html
 """
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from services.fhir.access.grants import name_in
 from services.fhir.business import Change, Context, Decision, Hold
 from services.fhir.histories import with_history
-from services.fhir.outcomes import unprocessable
+from services.fhir.outcomes import conflict, unprocessable
+from services.fhir.search.dates import parse_range
+from services.fhir.store.grants import unknown_patient
 
 Json = dict[str, Any]
 
@@ -56,20 +60,43 @@ def check_home_bed(episode: Json) -> None:
             )
 
 
-async def decide_episode(place: int, change: Change, context: Context) -> Decision:
-    """Nothing for an episode of care that is none of these services."""
+async def decide_episode(place: int, change: Change, beside: Mapping[str, Json], context: Context) -> Decision:
+    """Nothing for an episode of care that is none of these services; `beside` is what the same commit writes."""
     before, after = change.before, change.after
     if not modes_of(before) and not modes_of(after):
         return Decision()
     if after is not None and not (is_standing(before) and HOME_BED in modes_of(before)):
         check_home_bed(after)
-    left, taken = only_ones(before), only_ones(after)
+    ends = _ends(after, context)
+    left, taken = only_ones(before), frozenset() if ends and ends <= context.at else only_ones(after)
     body = after
     if before is not None and after is not None:
         body = with_history(before, after, "status", context.at.astimezone(context.zone))
     holder = f"EpisodeOfCare/{change.id}"
+    await _check_free(sorted(taken), holder, beside, context)
     return Decision(
         bodies={place: body} if body is not None and body != after else {},
-        takes=tuple(Hold(key, holder) for key in sorted(taken - left)),
+        takes=tuple(Hold(key, holder, until=ends) for key in sorted(taken)),
         frees=tuple(f"{holder} {key}" for key in sorted(left - taken)),
     )
+
+
+def _ends(episode: Json | None, context: Context) -> datetime | None:
+    """After the last day that the episode itself gives, whether or not somebody closes it then."""
+    text = (episode or {}).get("period", {}).get("end")
+    return parse_range(text, context.zone)[1] if text else None
+
+
+async def _check_free(keys: Sequence[str], holder: str, beside: Mapping[str, Json], context: Context) -> None:
+    """Where another episode holds the key, tell what to do; which one it is only to who may read it, and nothing to who does not know the patient."""
+    found = await context.holders(keys) if keys else {}
+    for key, other in sorted(found.items()):
+        if other == holder or other in beside:
+            continue
+        if not await context.seen(*key.partition(":")[2].split("/", 1)):
+            raise unknown_patient("EpisodeOfCare.patient")
+        seen = await context.seen(*other.split("/", 1))
+        name = f" ({other})" if seen else ""
+        english = f"Another episode of the same service still stands{name}: its institution finishes it, or gives its period.end; until then write this one as planned"
+        chinese = f"该老人的同类服务（入住或家庭病床）仍有一份在册{name}：请其机构办结（finished）或填写结束日期，此前可先登记为 planned"
+        raise conflict(english, text=chinese, expression=("EpisodeOfCare.type",))

@@ -10,6 +10,7 @@ from services.records.beds import NATURE_EXTENSION
 from tests.builders import coded, encounter, episode_of_care, known_patient
 from tests.house import Fhir, Json
 from tests.matchers import assert_outcome
+from tests.service.test_access_register import consent, statement
 
 PHYSICAL: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 ACT: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -199,6 +200,42 @@ async def test_an_elder_lives_in_one_home(home: Home) -> None:
     moved = first | {"status": "finished", "period": {"start": "2026-10-01", "end": "2026-11-01"}}
     assert (await home.fhir.put(f"/EpisodeOfCare/{first['id']}", moved)).status_code == 200
     assert (await home.fhir.put(f"/EpisodeOfCare/{planned['id']}", planned | {"status": "active"})).status_code == 200
+
+
+async def test_a_residency_ends_on_the_day_that_its_home_gave(home: Home) -> None:
+    elder = await home.elder()
+    left = residency(elder, home) | {"period": {"start": "2025-10-01", "end": "2025-11-01"}}
+    forgotten = await home.fhir.created(left)
+    now = await home.fhir.created(residency(elder, home))
+    assert (await home.fhir.put(f"/EpisodeOfCare/{forgotten['id']}", forgotten)).status_code == 200
+    back = forgotten | {"period": {"start": "2025-10-01"}}
+    assert_outcome(await home.fhir.put(f"/EpisodeOfCare/{forgotten['id']}", back), 409, "conflict")
+    closing = now | {"period": {"start": "2026-10-01", "end": "2026-11-01"}}
+    assert (await home.fhir.put(f"/EpisodeOfCare/{now['id']}", closing)).status_code == 200
+    assert (await home.fhir.put(f"/EpisodeOfCare/{forgotten['id']}", back)).status_code == 200
+
+
+async def test_a_home_is_told_what_to_do_where_another_never_closed_its_residency(home: Home) -> None:
+    person = await home.fhir.created(known_patient())
+    elder = f"Patient/{person['id']}"
+    first = await home.fhir.created(residency(elder, home))
+    own = await home.fhir.post("/EpisodeOfCare", residency(elder, home))
+    assert_outcome(own, 409, "conflict", "EpisodeOfCare.type")
+    assert f"EpisodeOfCare/{first['id']}" in own.text
+    other = Home(home.fhir)
+    stranger = await other.fhir.post("/EpisodeOfCare", residency(elder, other))
+    assert_outcome(stranger, 422, "not-found", "EpisodeOfCare.patient")
+    kinds = [{"system": "http://hl7.org/fhir/resource-types", "code": each} for each in ("Patient", "Observation")]
+    agreed = statement(person, consent(other.fhir, **{"class": kinds}))
+    answer = await other.fhir.post("/Patient/$register", agreed)
+    assert answer.status_code == 200, answer.text
+    assert_outcome(await other.fhir.get(f"/EpisodeOfCare/{first['id']}"), 404, "not-found")
+    told = await other.fhir.post("/EpisodeOfCare", residency(elder, other))
+    assert_outcome(told, 409, "conflict", "EpisodeOfCare.type")
+    assert "period.end" in told.text
+    assert first["id"] not in told.text
+    assert home.name not in told.text
+    await other.fhir.created(residency(elder, other, at="planned"))
 
 
 async def test_her_place_is_hers_while_she_is_in_hospital(home: Home) -> None:

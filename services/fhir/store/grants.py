@@ -54,10 +54,10 @@ def unknown_references(writes: Sequence[Write], standing: Standing, access: Acce
             continue
         element = next((element for element, patient in write.refers if patient not in standing.known), None)
         if element is not None:
-            yield WriteRefused(_unknown(element), write)
+            yield WriteRefused(unknown_patient(element), write)
 
 
-def _unknown(element: str) -> FhirError:
+def unknown_patient(element: str) -> FhirError:
     return unprocessable(
         f"{element} names no patient that is known here; Patient/$register is the way in",
         code="not-found",
