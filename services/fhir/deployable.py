@@ -119,6 +119,8 @@ def create_service(  # noqa: PLR0913 - all that a service is made of
     app.router.lifespan_context = lambda _: _lifespan(None if database else own_database, *working)
     metrics = _metrics(service, own_database)
     app.state.metrics = metrics
+    if listener:
+        metrics.add(listener.figures)
     routes = fhir_routes(service, learner, metrics)
     app.router.routes.extend(routes)
     app.go_straight(Paths(((route.path, route.app) for route in routes), _no_such_path), "/fhir", PREPARE)

@@ -42,6 +42,12 @@ class DatabaseUnavailable(Exception):  # noqa: N818 - the state it names, not a 
     """The database did not answer; the request may be sent again."""
 
 
+def is_of_database(error: Exception) -> bool:
+    """Has the database failed, and not what was asked of it? A value that it does not take is the asker's own."""
+    failures = (DatabaseUnavailable, asyncpg.PostgresError, *_AWAY)
+    return isinstance(error, failures) and not isinstance(error, asyncpg.DataError)
+
+
 class Database:
     """One logical PostgreSQL. Opened and closed by the app's lifespan; opening does not need the server to be up.
 

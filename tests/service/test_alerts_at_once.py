@@ -5,17 +5,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services.care.alerts.course import course_of
 from services.fhir.business import Context, Heard, Wake
 from services.fhir.clockwork import Clockwork
 from services.fhir.store import outbox
-from services.kit.database import Database
+from services.kit.database import Database, DatabaseUnavailable
+from services.kit.peers import PeerUnavailable
 from tests.ward import Ward, wards
 
 Json = dict[str, Any]
@@ -90,20 +92,59 @@ async def test_an_answer_and_the_next_step_at_the_same_time_never_both_come(riva
         assert (await ward.course()).step == course.step <= 1
 
 
+async def _raised(context: Context) -> None:
+    raise RuntimeError
+
+
+async def _refused(context: Context) -> None:
+    """By the database, which then takes no other statement of the same transaction."""
+    await context._store._connection.execute("SELECT 1 / 0")  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+async def _misread(context: Context) -> None:
+    raise ValueError("201")
+
+
+@pytest.mark.parametrize("fault", [_misread, _raised, _refused])
 async def test_what_a_listener_can_not_understand_holds_up_no_other(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
+    ward: Ward, fault: Callable[[Context], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = ward.listeners[0]
     hears = listener._hears  # noqa: SLF001 - what the service makes of what it hears
 
     async def choking(heard: list[Heard], context: Context) -> list[Wake]:
         if any((each.resource or {}).get("valueQuantity", {}).get("value") == 201 for each in heard):
-            raise ValueError("201")
+            await fault(context)
         return [*await hears(heard, context)]
 
+    async def passed_over() -> float:
+        (gauge,) = await listener.figures()
+        return float(gauge.values.get("Observation", 0))
+
+    before = await passed_over()
     monkeypatch.setattr(listener, "_hears", choking)
     await ward.send(ward.reading("8310-5", 201, "[degF]"), ward.reading("8480-6", 200))
     assert (await ward.alert())["code"]["coding"][0]["code"] == "blood-pressure-critical"
+    assert await passed_over() == before + 1
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable(), PeerUnavailable("records"), asyncpg.DeadlockDetectedError()])
+async def test_while_the_database_or_a_peer_is_away_nothing_is_passed_over(
+    ward: Ward, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = ward.listeners[0]
+    await ward.home.created(ward.reading("8480-6", 200))
+
+    async def away(heard: list[Heard], context: Context) -> list[Wake]:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(listener, "_hears", away)
+        with pytest.raises(type(error)):
+            await listener.work()
+    assert await ward.alerts() == []
+    await ward.settle()
+    await ward.alert()
 
 
 class Killed(BaseException):

@@ -5,7 +5,8 @@ once. The process that read does at once what is due; when it dies, the clockwor
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -24,8 +25,9 @@ from services.fhir.subscriptions.admission import reading_of
 from services.fhir.subscriptions.filters import trigger_tests, values_of
 from services.fhir.subscriptions.pace import rest_after
 from services.fhir.subscriptions.topics import Topic
-from services.kit.database import DatabaseUnavailable
+from services.kit.database import DatabaseUnavailable, is_of_database
 from services.kit.logging import log_failure
+from services.kit.metrics import Gauge
 from services.kit.peers import PeerUnavailable
 
 _PAUSES: Final = 40
@@ -50,6 +52,7 @@ class Listener:
         self._lanes = asyncio.Semaphore(LANES)
         self._effects: set[asyncio.Task[None]] = set()
         self._has_begun = False
+        self._passed_over = Counter[str]()
 
     async def forever(self) -> None:
         try:
@@ -105,19 +108,37 @@ class Listener:
         heard = await self._heard(connection, changes)
         if not heard:
             return []
-        context = Deciding(Store(connection, self._service.stores), self._service)
         try:
-            return [*await self._hears(heard, context)]
-        except (TypeError, ValueError, LookupError, ArithmeticError):
-            return [wake for each in heard for wake in await self._one(each, context)]
+            return await self._asked(connection, heard)
+        except Exception as error:
+            if isinstance(error, PeerUnavailable) or is_of_database(error):
+                raise
+            return [wake for each in heard for wake in await self._one(connection, each)]
 
-    async def _one(self, heard: Heard, context: Deciding) -> Sequence[Wake]:
-        """One that can't be understood holds up no other: it is told, and passed."""
+    async def _one(self, connection: Any, heard: Heard) -> Sequence[Wake]:
+        """One that can't be understood holds up no other: it is told, counted, and passed."""
         try:
-            return await self._hears([heard], context)
-        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
-            log_failure("listener.passed-over", error, service=self._service.name, type=heard.type)
+            return await self._asked(connection, [heard])
+        except Exception as error:
+            if isinstance(error, PeerUnavailable) or is_of_database(error):
+                raise
+            self._pass_over(heard.type, error)
             return ()
+
+    async def _asked(self, connection: Any, heard: Sequence[Heard]) -> list[Wake]:
+        """A statement that fails undoes no more than what was asked for these."""
+        async with connection.transaction():
+            context = Deciding(Store(connection, self._service.stores), self._service)
+            return [*await self._hears(heard, context)]
+
+    def _pass_over(self, resource_type: str, error: Exception) -> None:
+        log_failure("listener.passed-over", error, service=self._service.name, type=resource_type)
+        self._passed_over[resource_type] += 1
+
+    async def figures(self) -> Iterable[Gauge]:
+        """For the metrics of this process."""
+        about = "Committed versions that the listener could not understand and passed over, since the process began"
+        return [Gauge("yiyang_listener_passed_over", about, "type", self._passed_over)]
 
     async def _heard(self, connection: Any, changes: Sequence[Change]) -> list[Heard]:
         """What the topic names, as it was committed."""
@@ -126,8 +147,14 @@ class Listener:
         opened, heard = self._service.stores.opened, []
         for each in named:
             stored = found.get(each.key)
-            resource = parsed(body) if stored and (body := opened(stored).body) else None
-            if self._is_meant(each, resource):
+            body = opened(stored).body if stored else None
+            try:
+                resource = parsed(body) if body else None
+                is_meant = self._is_meant(each, resource)
+            except Exception as error:  # noqa: BLE001 - nothing is asked of the database here
+                self._pass_over(each.type, error)
+                continue
+            if is_meant:
                 heard.append(Heard(each.type, each.id, each.version, each.patient, resource))
         return heard
 
