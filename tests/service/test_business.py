@@ -483,3 +483,17 @@ async def test_who_changes_what_is_guarded_says_which_version(fhir: Fhir, rule: 
     assert (await fhir.post(f"{path}/$meta-add", parameters)).status_code == 200
     free = await fhir.created(task())
     assert (await fhir.put(f"/Task/{free['id']}", free)).status_code == 200
+
+
+async def test_what_is_held_for_a_patient_is_told_to_nobody_who_may_not_name_her(fhir: Fhir, rule: Rule) -> None:
+    elder = await fhir.created(patient())
+
+    async def one_at_a_time(changes: Sequence[Change], _others: Mapping[str, Json], _context: Context) -> Decision:
+        return Decision(takes=(Hold(f"only:{elder['id']}", f"Task/{changes[0].id}"),))
+
+    rule.decide = one_at_a_time
+    of_her = task() | {"for": {"reference": f"Patient/{elder['id']}"}}
+    await fhir.created(of_her)
+    assert_outcome(await fhir.post("/Task", of_her), 409, "conflict")
+    stranger = fhir.as_(client="another-his", organization="another-home")
+    assert_outcome(await stranger.post("/Task", of_her), 422, "not-found", "Task.for")

@@ -85,7 +85,7 @@ async def write_inside(
     """The same inside a transaction that the caller holds open."""
     try:
         await _claim(connection, [*claims, *(Claim(f"{w.type}/{w.id}", 0) for w in writes if _chosen(w))])
-        await _agree(connection, terms, writes, access)
+        await _agreed(connection, terms, writes, access)
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         statements = _statements(writes)
         for statement in statements:
@@ -100,6 +100,15 @@ async def write_inside(
             await connection.execute(AUDIT_INSERT.format(rows="$1"), encode_audit(audit))
     except CONFLICTS as error:
         raise VersionConflict from error
+
+
+async def _agreed(connection: Any, terms: Terms, writes: Sequence[Write], access: Access) -> None:
+    """Who may not name the patient is told that, and nothing of what is held for her."""
+    try:
+        await _agree(connection, terms, writes, access)
+    except holds.NothingFreeError:
+        grants.check_references(writes, await standing.look(connection, writes, access), access)
+        raise
 
 
 async def _agree(connection: Any, terms: Terms, writes: Sequence[Write], access: Access) -> None:
