@@ -136,3 +136,13 @@ async def test_an_order_that_was_ended_is_not_opened_by_what_comes_late(fhir: Fh
     assert await sent("DC", "T2", "20261124100000") == ("revoked", "T2", [])
     assert await sent("NW", "T1", "20261124080000") == ("revoked", "T2", ["ORC-2"])
     assert await sent("XO", "T3", "20261124110000") == ("revoked", "T2", ["ORC-2"])
+
+
+async def test_a_referral_that_is_told_four_times_at_once_is_one_draft(fhir: Fhir) -> None:
+    one = await known(fhir)
+    sent = [
+        message("REF^I12", "RF1||U|心内科|||X20261124005001|20261124|||胸闷待查^胸闷待查", pid(one)) for _ in range(4)
+    ]
+    answers = await asyncio.gather(*(send(fhir, each) for each in sent))
+    assert [each.code for each in answers] == ["AA"] * 4, [each.text for each in answers]
+    assert len((await fhir.get("/ServiceRequest?identifier=X20261124005001")).json()["entry"]) == 1

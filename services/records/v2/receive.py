@@ -50,7 +50,7 @@ ACTS: Final[Mapping[Act, Callable[[Work], Awaitable[None]]]] = {
     "update": visit.visited, "merge": merge.merged, "report": results.reported, "order": order.ordered,
     "refer": refer.referred,
 }  # fmt: skip
-_TRIES: Final = {409: 3, 412: 8}  # 412: another message about the same thing came before
+_TRIES: Final = {409: 3, 412: 8, 428: 8}  # 412, 428: another message about the same thing came before
 _PAUSE_SECONDS: Final = 0.02
 _SERVER: Final = 500
 _FHIR: Final = {b"content-type": b"application/fhir+json"}

@@ -35,7 +35,7 @@ async def referred(work: Work) -> None:
     before = await work.there(
         "ServiceRequest", request["id"], patient, filled.places.get("identifier", Place("MSH", field=10))
     )
-    if before is None or before[0].get("status") == "draft":
+    if before is None or (before[0].get("status") == "draft" and _is_new(request, before[0])):
         work.replace(before, request, filled.places)
         if receiver and before is None:
             work.create(_task(request, patient, receiver, work), {})
@@ -60,6 +60,11 @@ def _request(number: str, elements: Json, patient: str, receiver: str | None, wo
         **elements,
     }
     return made | ({"performer": [{"reference": f"Organization/{receiver}"}]} if receiver else {})
+
+
+def _is_new(request: Json, before: Json) -> bool:
+    """Of what the message says; `meta` is the server's."""
+    return any(before.get(name) != value for name, value in request.items())
 
 
 def _task(request: Json, patient: str, receiver: str, work: Work) -> Json:
