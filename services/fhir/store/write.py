@@ -103,10 +103,13 @@ async def write_inside(
 
 
 async def _agreed(connection: Any, terms: Terms, writes: Sequence[Write], access: Access) -> None:
-    """Who may not name the patient is told that, and nothing of what is held for her."""
+    """Who came too late for the versions hears that first; who may not name the patient hears nothing of what is held for her."""
     try:
         await _agree(connection, terms, writes, access)
-    except holds.NothingFreeError:
+    except holds.NothingFreeError as error:
+        rests_on_versions = terms.rests_on or any(write.version > 1 for write in writes)
+        if rests_on_versions and not await rests.hold_still(connection, terms.rests_on, writes):
+            raise VersionConflict from error
         grants.check_references(writes, await standing.look(connection, writes, access), access)
         raise
 
