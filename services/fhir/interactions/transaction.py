@@ -42,6 +42,7 @@ from services.fhir.store.grants import WriteRefused
 from services.fhir.store.rows import Claim, Stored, Write
 from services.fhir.store.shards import new_id
 from services.fhir.store.store import Store, Stores
+from services.fhir.validation import parse, validate
 
 _INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -102,7 +103,9 @@ class _Attempt:
         found = {}
         for entry in persons:
             try:
-                one = await known_to(store, self.service, entry.resource)
+                resource = parse(entry.raw, entry.type)  # what is no Patient has no identity to look for
+                validate(resource)
+                one = await known_to(store, self.service, resource)
             except FhirError as error:
                 raise at_entry(error, entry.index) from error
             if one is not None:
