@@ -7,11 +7,14 @@ import itertools
 from datetime import date
 from typing import Any, Final
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from services.kit.identifiers import id_number, uscc
 
 Json = dict[str, Any]
 
+CHINA: Final = ZoneInfo("Asia/Shanghai")
+"""A day begins at 16:00 UTC here: what a test says of today, it says in this zone."""
 ID_NUMBER: Final = "urn:oid:2.16.156.10011.1.3"
 LOINC: Final = "http://loinc.org"
 UCUM: Final = "http://unitsofmeasure.org"

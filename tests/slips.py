@@ -1,16 +1,14 @@
 """A referral up and one back as the slip is filled in from them: docs/adr/0029"""
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from services.fhir.pages.document import Document
 from services.referral.slip.papers import Papers
 from tests import builders
-from tests.builders import LOINC, coded
+from tests.builders import CHINA, LOINC, coded
 
 Json = dict[str, Any]
 
-CHINA: Final = ZoneInfo("Asia/Shanghai")
 
 SYSTEM: Final = "https://yiyang.example/fhir/CodeSystem"
 NUMBER: Final = "https://yiyang.example/fhir/sid/referral-no"

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from fastapi import FastAPI
@@ -18,13 +17,12 @@ from services.fhir.subscriptions.notifier import Notifier
 from services.kit.clock import LeapingClock
 from services.kit.peers import Peers
 from services.records.app import create_app as records
-from tests.builders import LOINC, UCUM, coded, episode_of_care, known_patient, observation, organization
+from tests.builders import CHINA, LOINC, UCUM, coded, episode_of_care, known_patient, observation, organization
 from tests.house import HIS, Fhir, in_one_process
 from tests.subscriptions import settings
 
 Json = dict[str, Any]
 
-CHINA: Final = ZoneInfo("Asia/Shanghai")
 NURSE: Final = "Practitioner/nurse"
 HOME: Final = "home"
 COUNTY: Final = "county"

@@ -9,11 +9,11 @@ import pytest
 from services.care.alerts.codes import ALERT_OUTPUT, ALERT_RULE
 from services.care.alerts.course import COURSE, course_of, with_course
 from services.fhir.interactions import prepare
-from tests.builders import coded, observation
+from tests.builders import CHINA, coded, observation
 from tests.matchers import assert_outcome
 from tests.receiver import receiving
 from tests.subscriptions import subscription
-from tests.ward import CHINA, COUNTY, HOME, NURSE, Ward, home, ward
+from tests.ward import COUNTY, HOME, NURSE, Ward, home, ward
 
 __all__ = ["home", "ward"]
 

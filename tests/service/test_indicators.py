@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from services.care.indicators.load import load_indicators
 from services.fhir.validation import parse, validate
 from services.kit.database import Database, role_of
 from services.kit.settings import ServiceSettings
-from tests.builders import coded, encounter, episode_of_care, observation, organization, transaction
+from tests.builders import CHINA, coded, encounter, episode_of_care, observation, organization, transaction
 from tests.bulk import database
 from tests.county import CANONICAL, COUNTIES, SYSTEM, YEAR, County, Oracle
 from tests.house import BASE, HIS, KEY, Fhir, in_one_process
@@ -347,14 +347,14 @@ async def test_an_assessment_is_shared_when_another_institution_has_read_it(fhir
             observation(
                 subject,
                 code=coded(f"{SYSTEM}/gbt42195", "final-level"),
-                effectiveDateTime=datetime.now(UTC).date().isoformat(),
+                effectiveDateTime=datetime.now(CHINA).date().isoformat(),
             )
         )
         elders.append((subject, level))
     subject, level = elders[0]
     team = {"resourceType": "CareTeam", "status": "active", "subject": {"reference": subject}}
     await own.created({**team, "participant": [{"member": {"reference": f"Organization/{hospital}"}}]})
-    year = datetime.now(UTC).year
+    year = datetime.now(CHINA).year
     path = f"/Measure/shared-assessment/$evaluate-measure?periodStart={year}&periodEnd={year}"
     assert (await own.get(f"/Observation/{level['id']}")).status_code == 200
     assert numbers((await own.get(path)).json()["group"][0]) == (2, 0)
@@ -368,7 +368,7 @@ async def test_what_is_written_late_or_corrected_lowers_the_quality_of_its_autho
     home = f"home-{uuid4().hex[:8]}"
     own = fhir.as_(organization=home)
     await own.put(f"/Organization/{home}", organization(id=home))
-    now = datetime.now(UTC)
+    now = datetime.now(CHINA)
     for hours in (1, 20, 30):
         when = (now - timedelta(hours=hours)).isoformat(timespec="seconds")
         made = await own.created(observation("Patient/elder-of-quality", effectiveDateTime=when))
@@ -394,7 +394,7 @@ async def test_devices_duplicates_and_events_of_the_year_are_counted(fhir: Fhir)
     await own.created(merged | here)
     vital = {"category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", "vital-signs")]}
     device = {"device": {"reference": f"Device/{(await own.created({'resourceType': 'Device'}))['id']}"}}
-    today, before = datetime.now(UTC), datetime.now(UTC) - timedelta(days=800)
+    today, before = datetime.now(CHINA), datetime.now(CHINA) - timedelta(days=800)
     for elder, when, more in ((elders[0], today, device), (elders[0], today, {}), (elders[1], before, device)):
         await own.created(observation(elder, effectiveDateTime=when.isoformat(timespec="seconds"), **vital, **more))
     year = f"periodStart={(today - timedelta(days=300)).date()}&periodEnd={(today + timedelta(days=1)).date()}"

@@ -1,7 +1,7 @@
 """Staff whose qualification has ended perform no care: by whatever way the resource comes (http://hl7.org/fhir/R4/practitioner.html)."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,12 +9,12 @@ import pytest
 
 from services.fhir.definitions import type_definition
 from services.fhir.interactions.qualified import PERFORMERS
-from tests.builders import coded, create, entry, observation, practitioner, transaction
+from tests.builders import CHINA, coded, create, entry, observation, practitioner, transaction
 from tests.house import BASE, Fhir
 from tests.matchers import assert_outcome
 
 Json = dict[str, Any]
-TODAY = datetime.now(UTC).date()
+TODAY = datetime.now(CHINA).date()
 ELDER = "Patient/elder-of-qualified-staff"
 
 

@@ -1,6 +1,6 @@
 """Satisfaction surveys without names, and events of risk that an assessment must not leave out (docs/adr/0050)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from services.care.quality.surveys import check_survey, load_surveys
 from services.fhir.business import Change
 from services.fhir.outcomes import FhirError
 from tests.assessments import ability
-from tests.builders import coded, organization
+from tests.builders import CHINA, coded, organization
 from tests.house import Fhir
 from tests.matchers import assert_outcome
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 (FORM,) = load_surveys().values()
 SATISFACTION = "https://yiyang.example/fhir/CodeSystem/satisfaction"
 RISK = "https://yiyang.example/fhir/CodeSystem/care-risk-event"
-YEAR = datetime.now(UTC).year
+YEAR = datetime.now(CHINA).year
 
 
 async def home(fhir: Fhir) -> Fhir:
@@ -37,7 +37,7 @@ def answered(institution: str, overall: str = "satisfied", **changes: Any) -> Js
         "questionnaire": f"{FORM['url']}|{FORM['version']}",
         "status": "completed",
         "subject": {"reference": f"Organization/{institution}"},
-        "authored": datetime.now(UTC).isoformat(timespec="seconds"),
+        "authored": datetime.now(CHINA).isoformat(timespec="seconds"),
         "item": [
             {"linkId": link_id, "answer": [{"valueCoding": {"system": SATISFACTION, "code": code}}]}
             for link_id, code in given.items()
@@ -117,7 +117,7 @@ async def fell(fhir: Fhir, elder: str, days: int, kind: str = "fall") -> None:
             "actuality": "actual",
             "event": coded(RISK, kind),
             "subject": {"reference": elder},
-            "date": (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds"),
+            "date": (datetime.now(CHINA) - timedelta(days=days)).isoformat(timespec="seconds"),
         }
     )
 
@@ -127,7 +127,7 @@ async def test_an_assessment_does_not_leave_out_events_on_record(fhir: Fhir) -> 
     for days in (3, 20, 40):
         await fell(fhir, elder, days)
     await fell(fhir, elder, 5, "choking")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(CHINA).isoformat(timespec="seconds")
     where = "QuestionnaireResponse.repeat(item).where(linkId='A.2.14.{}')"
     given: dict[str, Any]
     for given, missing in (({}, (1, 3)), ({"A.2.14.1": 1, "A.2.14.3": 1}, (1,)), ({"A.2.14.1": 2}, (3,))):
@@ -140,7 +140,7 @@ async def test_an_assessment_does_not_leave_out_events_on_record(fhir: Fhir) -> 
 async def test_the_refusal_of_an_assessment_does_not_tell_the_number_of_events(fhir: Fhir) -> None:
     """Not all of them need be in sight of who assesses."""
     elder = f"Patient/{(await fhir.created({'resourceType': 'Patient'}))['id']}"
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(CHINA).isoformat(timespec="seconds")
     told = []
     for days in (3, 20):
         await fell(fhir, elder, days)

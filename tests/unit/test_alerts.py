@@ -39,7 +39,7 @@ def changed(state: str, target: str, act: str) -> tuple[Course, Course]:
     return before, Course(state=target, raised=NOW, **marks.get(act, {}))
 
 
-@pytest.mark.parametrize(("state", "act", "actor"), itertools.product(STATES, ACTS, ACTORS))
+@pytest.mark.parametrize(("state", "act", "actor"), [*itertools.product(STATES, ACTS, ACTORS)])
 def test_an_act_is_open_to_its_actor_in_its_states_and_in_no_other(state: str, act: str, actor: Any) -> None:
     move = ACTS[act]
     before, after = changed(state, state if move.to == SAME else move.to, act)

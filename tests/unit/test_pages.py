@@ -26,7 +26,7 @@ from services.fhir.pages.sheet import CUT, MAX_SECTION, MAX_SHEET, Fact, Grid, P
 from services.fhir.pages.whole import whole
 from services.fhir.pages.xhtml import narrative
 from tests import slips
-from tests.builders import UCUM, coded, observation
+from tests.builders import CHINA, UCUM, coded, observation
 from tests.filled import filled
 
 Json = dict[str, Any]
@@ -197,7 +197,7 @@ def test_a_table_within_a_table_is_a_part_of_its_cell() -> None:
     ],
 )  # fmt: skip
 def test_a_resource_is_one_line(resource: Json, told: str) -> None:
-    found = line(resource, lambda _: None, slips.CHINA)
+    found = line(resource, lambda _: None, CHINA)
     assert found is not None
     assert found.text == told
 
@@ -207,21 +207,19 @@ def test_every_type_can_stand_in_a_document(resource_type: str) -> None:
     """Whatever a section names leaves a trace on the page, unless it was taken back."""
     several = [each | {"id": f"r{n}", "status": "active"} for n, each in enumerate(filled(resource_type))]
     names = tuple(f"{resource_type}/{each['id']}" for each in several)
-    document = Document(
-        slips.package(slips.section("8716-3", "其他", entries=names), others=tuple(several)), slips.CHINA
-    )
+    document = Document(slips.package(slips.section("8716-3", "其他", entries=names), others=tuple(several)), CHINA)
     (section,) = document.sections()
     assert document.blocks(section)
     assert len(html(whole(document, AT))) > 1000
 
 
 def test_what_was_taken_back_is_not_told() -> None:
-    assert line(observation(status="entered-in-error"), lambda _: None, slips.CHINA) is None
+    assert line(observation(status="entered-in-error"), lambda _: None, CHINA) is None
 
 
 def test_a_section_says_that_what_it_names_is_missing() -> None:
     bundle = slips.package(slips.section("10160-0", "用药", entries=("MedicationStatement/nowhere",)))
-    document = Document(bundle, slips.CHINA)
+    document = Document(bundle, CHINA)
     section = document.section("10160-0")
     assert section is not None
     assert document.blocks(section) == (Paragraph(MISSING),)
@@ -230,7 +228,7 @@ def test_a_section_says_that_what_it_names_is_missing() -> None:
 def test_sections_inside_of_sections_are_found_and_told() -> None:
     inner = slips.section("8716-3", "生命体征", "<p>脉搏 72</p>")
     outer = slips.section("47420-5", "评估", "<p>中度失能</p>") | {"section": [inner]}
-    document = Document(slips.package(outer), slips.CHINA)
+    document = Document(slips.package(outer), CHINA)
     assert document.section("8716-3") == inner
     assert document.blocks(outer) == (Paragraph("中度失能"), Paragraph("【生命体征】"), Paragraph("脉搏 72"))
 
@@ -326,7 +324,7 @@ def summary(status: str = "final") -> Document:
         others=(slips.elder(), pulse, wrong, pill, penicillin, hypertension, plan),
         title="健康摘要", status=status, custodian=slips.CLINIC,
     )  # fmt: skip
-    return Document(bundle, slips.CHINA)
+    return Document(bundle, CHINA)
 
 
 def test_a_whole_document_is_a_page_of_tables() -> None:

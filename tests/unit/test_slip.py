@@ -14,7 +14,7 @@ from services.fhir.pages.sheet import Sheet
 from services.referral.slip.filled import slip
 from services.referral.slip.papers import Papers
 from tests import slips
-from tests.builders import coded, encounter, organization, practitioner
+from tests.builders import CHINA, coded, encounter, organization, practitioner
 
 Json = dict[str, Any]
 
@@ -82,7 +82,7 @@ BNP | 420
 
 
 def filled(papers: Papers) -> Sheet:
-    return slip(papers, URL, slips.CHINA, AT)
+    return slip(papers, URL, CHINA, AT)
 
 
 def read(sheet: Sheet) -> str:
@@ -161,7 +161,7 @@ def test_the_kind_of_visit_and_the_consent_are_told() -> None:
 
 def test_what_came_back_stands_behind_the_slip_by_which_the_elder_went() -> None:
     sent = slips.papers(at="closed")
-    answer = Document(slips.back_package(), slips.CHINA)
+    answer = Document(slips.back_package(), CHINA)
     told = read(filled(msgspec.structs.replace(sent, answer=answer)))
     out, sign, back = told.partition("双向转诊（回转）单")
     assert sign
