@@ -21,8 +21,8 @@ from benchmarks.notifications import spread
 from benchmarks.serving import YIYANG, Server, serving
 from services.kit.transport import OverHttp
 from tests.v2 import MEDIA, Elder, adt, elder, message, pid, pv1
-from yiyang.mllp.frames import END, framed
-from yiyang.v2 import READY
+from yiyang.v2.command import READY
+from yiyang.v2.frames import END, framed
 
 Json = dict[str, Any]
 Send = Callable[[bytes], Awaitable[bytes]]

@@ -16,11 +16,11 @@ from yiyang import (
     serve,
     token,
     up,
-    v2,
     verify_audit,
 )
 from yiyang.command import CommandError
 from yiyang.installation import load_secret_files
+from yiyang.v2 import command as v2
 
 COMMANDS = (up, demo, generate, push, clients, account, key, keys, token, migrate, serve, verify_audit, audit, v2)
 

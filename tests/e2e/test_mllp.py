@@ -16,7 +16,7 @@ from hl7.client import MLLPClient
 from tests import evidence
 from tests.e2e.servers import YIYANG, Server, descendants, running, wait_until, yiyang
 from tests.v2 import GBK, Told, adt, elder, message, pid, pv1, told
-from yiyang.v2 import READY
+from yiyang.v2.command import READY
 
 CLIENT = "county-his"
 SCOPES = ("--organization", "county-hospital", "--scopes", "system/*.cruds")

@@ -17,10 +17,10 @@ from cryptography.x509.oid import NameOID
 from gateway.keys import KeyPair
 from tests.listening import free_port
 from tests.v2 import adt, elder, told
-from yiyang.mllp.bridge import Bridge, Limits
-from yiyang.mllp.door import Door, RefusedError
-from yiyang.mllp.frames import END, START, framed
-from yiyang.mllp.senders import Sender, fingerprint
+from yiyang.v2.bridge import Bridge, Limits
+from yiyang.v2.door import Door, RefusedError
+from yiyang.v2.frames import END, START, framed
+from yiyang.v2.senders import Sender, fingerprint
 
 HERE = Sender("his", addresses=("127.0.0.1/32",))
 

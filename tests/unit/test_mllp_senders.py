@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from yiyang.command import CommandError
-from yiyang.mllp.senders import Sender, fingerprint, read_senders
+from yiyang.v2.senders import Sender, fingerprint, read_senders
 
 HEADER = ["MSH", "^~\\&", "LIS", "K0001", "YIYANG"]
 

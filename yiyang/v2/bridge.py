@@ -13,9 +13,9 @@ from services.kit.logging import log
 from services.records.v2.acknowledgement import acknowledge, header_fields
 from services.records.v2.charset import UTF8
 from services.records.v2.faults import INTERNAL, UNKNOWN_KEY, Fault, Place
-from yiyang.mllp.door import Door, RefusedError, UnansweredError
-from yiyang.mllp.frames import TooLongError, framed, frames
-from yiyang.mllp.senders import Sender
+from yiyang.v2.door import Door, RefusedError, UnansweredError
+from yiyang.v2.frames import TooLongError, framed, frames
+from yiyang.v2.senders import Sender
 
 MOST_BYTES: Final = 5_000_000
 _TOO_MUCH: Final = 413

@@ -12,14 +12,14 @@ import msgspec
 
 from gateway.keys import KeyPair
 from services.kit.logging import configure
-from yiyang import replay
 from yiyang.clients import told
 from yiyang.command import CommandError, Commands, add_command
-from yiyang.mllp.bridge import Bridge, Limits
-from yiyang.mllp.door import Door
-from yiyang.mllp.senders import Sender, read_senders
 from yiyang.place import add_place, database, installation
 from yiyang.token import DEFAULT_BASE, fhir_base
+from yiyang.v2 import replay
+from yiyang.v2.bridge import Bridge, Limits
+from yiyang.v2.door import Door
+from yiyang.v2.senders import Sender, read_senders
 
 PORT: Final = 2575  # IANA: hl7
 READY: Final = "MLLP 已就绪 · MLLP is ready:"
