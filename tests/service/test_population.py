@@ -45,10 +45,12 @@ class Inside(Loader):
         self.base = BASE
         self._fhir = fhir
 
-    async def post(self, institution: str, path: str, resource: dict[str, Any], **headers: str) -> dict[str, Any]:
-        answer = await self._fhir.as_(organization=institution, client=institution).post(
-            f"/{path}", resource, **headers
-        )
+    async def transact(self, institution: str, bundle: dict[str, Any]) -> None:
+        await self.invoke(institution, "", bundle)
+
+    async def invoke(self, institution: str, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        sender = self._fhir.as_(organization=institution, client=institution)
+        answer = await sender.post(f"/{operation}", given)
         assert answer.status_code in (200, 201), answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -58,13 +60,13 @@ async def test_referrals_of_the_county_have_come_as_far_as_they_should(fhir: Fhi
     county, now = County(500), datetime.now(UTC)
     loader = Inside(fhir)
     for institution, bundle in directory(county):
-        await loader.post(institution, "", bundle)
+        await loader.transact(institution, bundle)
     referring = Referring(loader, county, now)
     await referring.agree()
     for number, stage in MOVING.items():
         one = kept(number, county, now)
         assert stage_of(one, county) == stage
-        await loader.post(one.institution.id, "", of_elder(without_request(one)))
+        await loader.transact(one.institution.id, of_elder(without_request(one)))
         await referring.carry(one, stage)
         patient = one.resources[0]["id"]
         found = await fhir.as_(organization=one.institution.id).get(f"/Task?patient={patient}&code=referral")

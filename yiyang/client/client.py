@@ -116,11 +116,18 @@ class Client:
         answer = await self._door.ask("POST", f"{_name(resource_type)}/_search", form, _FORM)
         return int(answer.json()["total"])
 
-    async def transaction(self, bundle: Json, *, key: str = "") -> Json:
-        """All entries or none: http://hl7.org/fhir/R4/http.html#transaction"""
-        answer = await self._door.ask("POST", "", text_of(bundle), {**_JSON, KEY: key or uuid4().hex})
+    async def transaction(self, bundle: Json, *, key: str = "", minimal: bool = False) -> Json:
+        """All entries or none: http://hl7.org/fhir/R4/http.html#transaction; `minimal` leaves what was stored out of the answer."""
+        prefer = {"prefer": "return=minimal"} if minimal else {}
+        answer = await self._door.ask("POST", "", text_of(bundle), {**_JSON, **prefer, KEY: key or uuid4().hex})
         done: Json = answer.json()
         return done
+
+    async def invoke(self, operation: str, given: "FHIRAbstractModel | Json", *, key: str = "") -> Json:
+        """`operation` is its place below the base, such as `ServiceRequest/$refer` or `Task/1/$accept`: http://hl7.org/fhir/R4/operations.html"""
+        answer = await self._door.ask("POST", operation, text_of(given), {**_JSON, KEY: key or uuid4().hex})
+        said: Json = answer.json()
+        return said
 
     async def ingest(self, records: "Iterable[FHIRAbstractModel | Json | bytes]", *, key: str = "") -> list[Receipt]:
         """A receipt for each record, in the order given; records as `bytes` are JSON on one line. Whatever happens, each is stored once.

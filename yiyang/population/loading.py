@@ -1,28 +1,22 @@
-"""Brings the county into a running server: every institution writes its own, several transactions at a time.
-
-https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html
-"""
+"""Brings the county into a running server: every institution writes its own, several transactions at a time (docs/client.md)."""
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import httpx
-import msgspec
 
-from gateway.backend_client import TokenError, fetch_token
+from yiyang.client import Client, ClientError, Retry
+from yiyang.client import Credentials as Access
 from yiyang.command import CommandError
 from yiyang.story.elements import Json
-from yiyang.story.stage import FHIR_JSON, Credentials
+from yiyang.story.stage import Credentials
 
 SCOPES: Final = "system/*.crus"
 AT_ONCE: Final = 4
-TRIES: Final = 5
-TOKEN_SECONDS: Final = 200  # of at most 300
-_AGAIN: Final = frozenset({409, 429, 502, 503})
-_UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
+_RETRY: Final = Retry(attempts=5, first=0.4)
 
 
 class Loader:
@@ -32,8 +26,8 @@ class Loader:
         self._http = http
         self.base = base
         self._credentials = credentials
-        self._tokens: dict[str, tuple[str, float]] = {}
-        self._getting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._clients: dict[str, Client] = {}
+        self._registering: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def send_all(self, bundles: Iterable[tuple[str, Json]], told: Callable[[int], None]) -> None:
         """(institution, transaction); a few at a time, whichever is done first."""
@@ -47,60 +41,37 @@ class Loader:
 
     async def _work(self, waiting: Iterable[tuple[str, Json]], told: Callable[[int], None]) -> None:
         for institution, bundle in waiting:
-            await self._send(institution, bundle)
+            await self.transact(institution, bundle)
             told(len(bundle["entry"]))
 
-    async def _send(self, institution: str, bundle: Json) -> None:
-        await self.post(institution, "", bundle, prefer="return=minimal")
+    async def has(self, institution: str, patient: str) -> bool:
+        """Is the patient there, for this institution?"""
+        try:
+            await (await self._client(institution)).read("Patient", patient)
+        except ClientError as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise CommandError("服务拒绝读取", str(error)) from error
+        return True
 
-    async def has(self, institution: str, name: str) -> bool:
-        """Is a resource there, for this institution?"""
-        answer = await self._asked(institution, "GET", name, b"", {})
-        return answer.status_code == httpx.codes.OK
+    async def transact(self, institution: str, bundle: Json) -> None:
+        """As the institution. CommandError for a refusal."""
+        try:
+            await (await self._client(institution)).transaction(bundle, minimal=True)
+        except ClientError as error:
+            raise CommandError("服务拒绝写入", str(error)) from error
 
-    async def post(self, institution: str, path: str, resource: Json, **headers: str) -> Json:
-        """As the institution, below the base; what the server says. CommandError for a refusal."""
-        answer = await self._asked(institution, "POST", path, msgspec.json.encode(resource), headers)
-        if not answer.is_success:
-            raise CommandError("服务拒绝写入", f"{answer.status_code}: {answer.text[:500]}")
-        found: Json = answer.json()
-        return found
+    async def invoke(self, institution: str, operation: str, given: Json) -> Json:
+        """The same of an operation, and what the server says."""
+        try:
+            return await (await self._client(institution)).invoke(operation, given)
+        except ClientError as error:
+            raise CommandError("服务拒绝办理", str(error)) from error
 
-    async def _asked(
-        self, institution: str, method: str, path: str, body: bytes, more: Mapping[str, str]
-    ) -> httpx.Response:
-        url = f"{self.base}/{path}" if path else self.base
-        async for _ in _tries():
-            token = await self._token(institution)
-            headers = {"authorization": f"Bearer {token}", "content-type": FHIR_JSON, **more}
-            try:
-                answer = await self._http.request(method, url, content=body, headers=headers)
-            except httpx.TransportError:
-                continue
-            if answer.status_code == _UNAUTHORIZED:
-                self._tokens.pop(institution, None)
-            elif answer.status_code not in _AGAIN:
-                return answer
-        raise CommandError("服务多次未能写入", f"the server did not take what {institution} sent")
-
-    async def _token(self, institution: str) -> str:
-        async with self._getting[institution]:
-            text, since = self._tokens.get(institution, ("", 0.0))
-            if time.monotonic() - since > TOKEN_SECONDS or not text:
+    async def _client(self, institution: str) -> Client:
+        async with self._registering[institution]:
+            if institution not in self._clients:
                 client_id, keys = await asyncio.to_thread(self._credentials, institution)
-                try:
-                    granted = await fetch_token(
-                        self._http, self.base, client_id, keys.kid, keys.private_key, SCOPES, time.time()
-                    )
-                except (TokenError, httpx.HTTPError) as error:
-                    raise CommandError("未能取得令牌", f"the server gave no token: {error}") from error
-                text = str(granted["access_token"])
-                self._tokens[institution] = (text, time.monotonic())
-            return text
-
-
-async def _tries() -> AsyncIterator[int]:
-    for n in range(TRIES):
-        if n:
-            await asyncio.sleep(0.2 * 2**n)
-        yield n
+                access = Access(client_id, keys.kid, keys.private_key, SCOPES)
+                self._clients[institution] = Client(self.base, access, retry=_RETRY, http=self._http)
+            return self._clients[institution]

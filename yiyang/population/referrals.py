@@ -46,7 +46,7 @@ class Referring:
         """The hospital leads a consortium of the county's clinics."""
         hospital = self._county.hospital
         members = [update(affiliation(hospital, clinic)) for clinic in self._county.clinics.values()]
-        await self._loader.post(hospital.id, "", transaction(*members))
+        await self._loader.transact(hospital.id, transaction(*members))
 
     async def carry(self, one: Kept, stage: str) -> None:
         task = await self._refer(one)
@@ -107,7 +107,7 @@ class Referring:
 
     async def _invoke(self, institution: Institution, path: str, *parts: Json) -> Json:
         given: Json = {"resourceType": "Parameters"} | ({"parameter": list(parts)} if parts else {})
-        return await self._loader.post(institution.id, path, given)
+        return await self._loader.invoke(institution.id, path, given)
 
 
 def _known(one: Kept) -> list[Json]:

@@ -41,7 +41,7 @@ async def _first_missing(loader: Loader, county: County, now: datetime) -> int:
     while low < high:
         middle = (low + high) // 2 if high < county.elders else county.elders - 1
         one = kept(middle, county, now)
-        if await loader.has(one.institution.id, f"Patient/{one.resources[0]['id']}"):
+        if await loader.has(one.institution.id, one.resources[0]["id"]):
             low = middle + 1
         else:
             high = middle
