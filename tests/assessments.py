@@ -7,8 +7,9 @@ from services.care.assessments.answers import answer_code
 from services.care.assessments.grading import RULE
 from services.care.assessments.signing import SIGNATURE
 from services.care.scoring.golden import answers_of
-from services.care.scoring.instrument import CANONICAL, Answer, Golden, Instrument
+from services.care.scoring.instrument import Answer, Golden, Instrument
 from services.care.scoring.load import load_instruments
+from services.fhir.elements import CANONICAL
 from tests.builders import questionnaire_response
 
 Json = dict[str, Any]

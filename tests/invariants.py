@@ -9,17 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from services.fhir.elements import codes_in, id_in, reference_in
 from services.referral.clocks import clock_of
-from services.referral.codes import (
-    ACT,
-    TASK_CODE,
-    codes_in,
-    direction_of,
-    id_in,
-    is_referral_request,
-    outputs,
-    reference_in,
-)
+from services.referral.codes import ACT, TASK_CODE, direction_of, is_referral_request, outputs
 from services.referral.facts import subject_of
 from services.referral.states import AT_ONE_PLACE, CHOSEN, LIVE, STATES, TERMINAL, request_status, state_of
 from services.referral.submission import twin_key

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from services.fhir.elements import concept
 from services.referral.codes import (
     CLOSE_REASON,
     CONTRACT_TYPE,
@@ -22,7 +23,6 @@ from services.referral.codes import (
     SERVICE_CATEGORY,
     STAFF_ROLE,
     TASK_CODE,
-    concept,
 )
 from services.referral.package import FEEDBACK, SECTIONS
 from services.referral.states import STATES, business_status, state_of

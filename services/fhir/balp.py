@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.elements import concept
+
 Json = dict[str, Any]
 
 BALP: Final = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
@@ -145,21 +147,21 @@ def _agents(row: Access, *, is_source: bool) -> list[Json]:
     client, server = ("110153", "110152") if is_source else ("110152", "110153")
     agents: list[Json] = [
         {
-            "type": _coded(_DICOM, client),
+            "type": concept(_DICOM, client),
             "who": {"identifier": {"system": CLIENT, "value": row.client}},
             "requestor": row.practitioner is None,
             **({"policy": [f"urn:jti:{row.jti}"]} if row.jti else {}),
         },
-        {"type": _coded(_DICOM, server), "who": {"display": "Yiyang"}, "requestor": False},
+        {"type": concept(_DICOM, server), "who": {"display": "Yiyang"}, "requestor": False},
     ]
     if row.organization:
         who = {"reference": f"Organization/{row.organization}"}
-        agents.append({"type": _coded(_PARTICIPATION, "CST"), "who": who, "requestor": False})
+        agents.append({"type": concept(_PARTICIPATION, "CST"), "who": who, "requestor": False})
     if row.practitioner:
         kind, slash, _ = row.practitioner.partition("/")
         who = {"reference": row.practitioner if slash and kind else f"Practitioner/{row.practitioner}"}
         agents.append(
-            {"type": _coded(_PARTICIPATION, "IRCP"), "who": who, "requestor": True, **_purpose(row, "purposeOfUse")}
+            {"type": concept(_PARTICIPATION, "IRCP"), "who": who, "requestor": True, **_purpose(row, "purposeOfUse")}
         )
     return agents
 
@@ -198,8 +200,4 @@ def _entities(row: Access) -> list[Json]:
 
 
 def _purpose(row: Access, element: str) -> Json:
-    return {element: [_coded(_PURPOSE, row.purpose)]} if row.purpose else {}
-
-
-def _coded(system: str, code: str) -> Json:
-    return {"coding": [{"system": system, "code": code}]}
+    return {element: [concept(_PURPOSE, row.purpose)]} if row.purpose else {}

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.fhir.compartment import patient_types
@@ -126,7 +125,7 @@ async def _layer(names: Collection[str], followed: Collection[str], service: Ser
 
 
 def _named_by(stored: Stored, service: Service) -> set[str]:
-    body = jiter.from_json((stored.body or "{}").encode())
+    body = stored.parsed()
     return {relative(each, f"{service.base}/") for each in literal_references(body)}
 
 

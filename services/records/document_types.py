@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from services.fhir.elements import CANONICAL
 from services.fhir.terminology.shipped import shipped
 
 Json = dict[str, Any]
 
-_OURS: Final = "https://yiyang.example/fhir"
-_SYSTEMS: Final = ("urn:oid:2.16.156.10011.2.4", f"{_OURS}/CodeSystem/ws-483")
+_SYSTEMS: Final = ("urn:oid:2.16.156.10011.2.4", f"{CANONICAL}/CodeSystem/ws-483")
 _KEPT: Final = ("language", "version", "name", "title", "status", "experimental", "publisher")
 
 
@@ -20,8 +20,8 @@ _KEPT: Final = ("language", "version", "name", "title", "status", "experimental"
 def document_types() -> Mapping[str, tuple[Json, ...]]:
     """By resource type."""
     systems = tuple(each for url in _SYSTEMS if (each := shipped("CodeSystem", url)))
-    kinds = shipped("ValueSet", f"{_OURS}/ValueSet/document-type")
-    loinc = shipped("ConceptMap", f"{_OURS}/ConceptMap/ws-483-loinc")
+    kinds = shipped("ValueSet", f"{CANONICAL}/ValueSet/document-type")
+    loinc = shipped("ConceptMap", f"{CANONICAL}/ConceptMap/ws-483-loinc")
     return {
         "CodeSystem": systems,
         "ValueSet": (*map(_all_of, systems), *((kinds,) if kinds else ())),

@@ -6,7 +6,8 @@ http://hl7.org/fhir/uv/order-workflows (cancellation by a Task with the code `ab
 from typing import Any, Final
 
 from services.fhir.business import Change
-from services.referral.codes import TASK_CODE, id_in, is_abort, is_referral, reference_in
+from services.fhir.elements import id_in, reference_in
+from services.referral.codes import TASK_CODE, is_abort, is_referral
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.refusals import lacks

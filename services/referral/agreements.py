@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.elements import codes_in, id_in, reference_in
 from services.referral.clocks import PRIORITIES, Terms
 from services.referral.codes import (
     ACT,
@@ -19,9 +20,6 @@ from services.referral.codes import (
     DIRECTION_EXTENSION,
     DIRECTIONS,
     PRIORITY,
-    codes_in,
-    id_in,
-    reference_in,
 )
 
 Json = dict[str, Any]

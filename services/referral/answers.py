@@ -5,7 +5,7 @@ http://hl7.org/fhir/R4/composition.html · http://hl7.org/fhir/R4/careplan.html 
 
 from typing import Any, Final
 
-from services.referral.codes import reference_in
+from services.fhir.elements import reference_in
 from services.referral.facts import Facts, New
 from services.referral.package import feedback_missing, medication_lines
 from services.referral.refusals import all_of, lacks

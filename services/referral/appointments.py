@@ -6,10 +6,11 @@ http://hl7.org/fhir/R4/appointment.html · docs/referral-workflow.md
 from typing import Any, Final
 
 from services.fhir.business import Change
+from services.fhir.elements import reference_in
 from services.fhir.outcomes import unprocessable
 from services.referral.booking.decide import decide_booking, provided
 from services.referral.booking.states import slots_of
-from services.referral.codes import outputs, reference_in
+from services.referral.codes import outputs
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.effects import booking_key

@@ -9,7 +9,7 @@ from math import asin, cos, radians, sin, sqrt
 from typing import Any, Final, NamedTuple
 
 from services.fhir.access.grants import instant_of
-from services.referral.codes import id_in, reference_in
+from services.fhir.elements import id_in, reference_in
 from services.referral.effects import capacity_of, quota_owner
 
 Json = dict[str, Any]

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from services.fhir.elements import CANONICAL, codes_in
+
 Json = dict[str, Any]
 
-CANONICAL: Final = "https://yiyang.example/fhir"
 _SYSTEM: Final = f"{CANONICAL}/CodeSystem"
 TASK_CODE: Final = f"{_SYSTEM}/task-code"
 SERVICE_CATEGORY: Final = f"{_SYSTEM}/service-category"
@@ -35,18 +36,6 @@ REFERRAL: Final = "referral"
 ABORT: Final = "abort"
 
 
-def concept(system: str, code: str, display: str | None = None) -> Json:
-    coding = {"system": system, "code": code} | ({"display": display} if display else {})
-    return {"coding": [coding]}
-
-
-def codes_in(concepts: Any, system: str) -> tuple[str, ...]:
-    """The codes of one system in a CodeableConcept or in several."""
-    several = concepts if isinstance(concepts, list) else [concepts] if concepts else []
-    codings = (coding for each in several for coding in each.get("coding", ()))
-    return tuple(c["code"] for c in codings if c.get("system") == system and "code" in c)
-
-
 def is_referral(task: Json | None) -> bool:
     return task is not None and REFERRAL in codes_in(task.get("code"), TASK_CODE)
 
@@ -66,19 +55,6 @@ def direction_of(request: Json) -> str | None:
 def direction_told(task: Json) -> str | None:
     """That of its request, as the server keeps it in the Task."""
     return next((e.get("valueCode") for e in task.get("extension", ()) if e.get("url") == DIRECTION_EXTENSION), None)
-
-
-def reference_in(value: Any) -> str:
-    """`Type/id` of a literal reference, without version and base; empty where there is none."""
-    text = value.get("reference", "") if isinstance(value, dict) else ""
-    parts = str(text).partition("/_history/")[0].split("/")
-    return "/".join(parts[-2:]) if len(parts) > 1 else ""
-
-
-def id_in(value: Any, resource_type: str) -> str | None:
-    """The id of a literal reference to this type."""
-    kind, _, resource_id = reference_in(value).partition("/")
-    return resource_id if kind == resource_type and resource_id else None
 
 
 def values(parameters: Iterable[Json] | None, system: str, code: str) -> Iterator[tuple[int, Any]]:

@@ -3,16 +3,14 @@
 from typing import Any, Final
 
 from services.fhir.access.grants import instant_of
+from services.fhir.elements import codes_in, id_in, reference_in
 from services.referral.clocks import clock_of
 from services.referral.codes import (
     CLOSE_REASON,
     QUOTA_OWNER_EXTENSION,
     REJECT_REASON,
-    codes_in,
     direction_of,
-    id_in,
     is_referral_request,
-    reference_in,
 )
 from services.referral.facts import Facts, New, subject_of
 from services.referral.package import OLDEST_VITALS

@@ -3,9 +3,10 @@
 from typing import Any
 
 from services.fhir.business import Change
+from services.fhir.elements import codes_in
 from services.kit.caller import Caller
 from services.referral.agreements import COOPERATION, parties_of
-from services.referral.codes import CONTRACT_TYPE, codes_in
+from services.referral.codes import CONTRACT_TYPE
 from services.referral.refusals import not_permitted
 
 Json = dict[str, Any]

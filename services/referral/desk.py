@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.fhir.business import Change, Context
-from services.referral.codes import TASK_CODE, is_referral, reference_in
+from services.fhir.elements import reference_in
+from services.referral.codes import TASK_CODE, is_referral
 
 Json = dict[str, Any]
 

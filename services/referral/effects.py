@@ -8,8 +8,9 @@ import msgspec
 
 from services.fhir.access.grants import instant_of
 from services.fhir.business import Hold
+from services.fhir.elements import reference_in
 from services.referral.clocks import Rules, Running, span, with_clock
-from services.referral.codes import DIRECTION_EXTENSION, reference_in
+from services.referral.codes import DIRECTION_EXTENSION
 from services.referral.companions import places_of
 from services.referral.facts import Facts
 from services.referral.states import AT_ONE_PLACE, CHOSEN, state_of

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
+from services.fhir.elements import id_in, reference_in
 from services.fhir.search.parameters import patient_reference
 from services.referral.agreements import Agreement
 from services.referral.clocks import Running
-from services.referral.codes import INPUT, OUTPUT, direction_of, id_in, reference_in, values
+from services.referral.codes import INPUT, OUTPUT, direction_of, values
 
 Json = dict[str, Any]
 

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import jiter
 
+from services.fhir.elements import id_in, reference_in
 from services.fhir.request import FhirRequest
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store import holds
 from services.referral.capacity import Free, Place, free_beds, free_slots, position_of
-from services.referral.codes import id_in, reference_in
 
 Json = dict[str, Any]
 
@@ -93,7 +93,7 @@ class Look:
         )
         page = await service.stores.reading(lambda store: store.search(query))
         self.is_cut |= page.next is not None
-        return [jiter.from_json((each.body or "").encode()) for each in page.matches]
+        return [each.parsed() for each in page.matches]
 
     async def many(self, resource_type: str, ids: Sequence[str]) -> list[Json]:
         found = await self._service.stores.reading(lambda store: store.read_many(resource_type, ids)) if ids else []

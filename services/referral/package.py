@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from services.fhir.access.grants import instant_of
+from services.fhir.elements import codes_in, reference_in
 from services.fhir.outcomes import Issue
-from services.referral.codes import LOINC, SECTION, codes_in, reference_in
+from services.referral.codes import LOINC, SECTION
 
 Json = dict[str, Any]
 Need = Literal["M", "S", "-"]

@@ -6,9 +6,10 @@ from typing import Any
 
 from services.fhir.access.grants import instant_of
 from services.fhir.clockwork import is_clock
+from services.fhir.elements import codes_in, id_in, reference_in
 from services.kit.caller import Caller
 from services.referral.agreements import Agreement, affiliation_of, agreement_of, consortium_of, relation
-from services.referral.codes import INSTITUTION_TYPE, STAFF_ROLE, codes_in, id_in, outputs, reference_in
+from services.referral.codes import INSTITUTION_TYPE, STAFF_ROLE, outputs
 from services.referral.desk import Desk
 from services.referral.workflow import Actor
 

@@ -5,7 +5,8 @@ http://hl7.org/fhir/R4/provenance.html · http://hl7.org/fhir/R4/communication.h
 
 from typing import Any
 
-from services.referral.codes import ACT, SERVICE_CATEGORY, concept
+from services.fhir.elements import concept
+from services.referral.codes import ACT, SERVICE_CATEGORY
 from services.referral.facts import Facts
 from services.referral.workflow import ACTS, Move
 

@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 from services.fhir.business import Change
+from services.fhir.elements import reference_in
 from services.fhir.outcomes import FhirError, unprocessable
-from services.referral.codes import is_referral, is_referral_request, labelled, reference_in
+from services.referral.codes import is_referral, is_referral_request, labelled
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.refusals import lacks

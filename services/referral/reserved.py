@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.fhir.business import Json, Reserved
-from services.referral.codes import CANONICAL
+from services.fhir.elements import CANONICAL
 
 _ALERT: Final = f"{CANONICAL}/sid/alert"
 

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from services.fhir.access.grants import Moment, Opening, Opens, Rule, end_of, name_in, organizations, patient_in
 from services.fhir.access.purposes import OVERRIDING
+from services.fhir.elements import codes_in
 from services.fhir.tasks.table import workflow_of
 from services.referral.booking.states import HOLDING, is_over, provider_of
-from services.referral.codes import CONTRACT_TYPE, TASK_CODE, codes_in, is_referral
+from services.referral.codes import CONTRACT_TYPE, TASK_CODE, is_referral
 from services.referral.states import CHOSEN, PRESENT, WAITING, state_of
 
 Json = dict[str, Any]

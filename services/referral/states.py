@@ -6,7 +6,8 @@ BSeR's codes: http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from services.referral.codes import BUSINESS_STATUS, codes_in
+from services.fhir.elements import codes_in
+from services.referral.codes import BUSINESS_STATUS
 
 Json = dict[str, Any]
 

@@ -5,14 +5,9 @@ from typing import Any, Final
 import msgspec
 
 from services.fhir.access.consent import permissions_of
+from services.fhir.elements import id_in, reference_in
 from services.fhir.outcomes import Issue
-from services.referral.codes import (
-    DIRECTIONS,
-    direction_of,
-    id_in,
-    is_referral_request,
-    reference_in,
-)
+from services.referral.codes import DIRECTIONS, direction_of, is_referral_request
 from services.referral.facts import Facts
 from services.referral.package import Sent, missing
 from services.referral.refusals import all_of, lacks, not_permitted, taken

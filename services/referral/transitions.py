@@ -7,13 +7,14 @@ import msgspec
 
 from services.fhir.business import Change, Hold, Timer
 from services.fhir.clockwork import is_clock
+from services.fhir.elements import reference_in
 from services.referral import clocks, records
 from services.referral.aborts import aborts_of, answered
 from services.referral.agreements import Agreement
 from services.referral.appointments import appointments_after
 from services.referral.calendar import Calendar
 from services.referral.clocks import Running, clock_of, rules_of, with_clock
-from services.referral.codes import DIRECTION_EXTENSION, direction_told, is_referral, labelled, reference_in
+from services.referral.codes import DIRECTION_EXTENSION, direction_told, is_referral, labelled
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.effects import after_act, body_of, frees_of, slots_of, takes_of

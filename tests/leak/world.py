@@ -5,8 +5,9 @@ from random import Random
 from typing import Any
 
 from services.fhir.access.consent import CATEGORIES
+from services.fhir.elements import concept
 from services.fhir.subscriptions.notifier import Notifier
-from services.referral.codes import TASK_CODE, concept
+from services.referral.codes import TASK_CODE
 from services.referral.rules import AGREED
 from services.referral.states import STATES, business_status
 from tests.house import Fhir, Response

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.referral.codes import CONTRACT_TERM, OUTPUT, concept
+from services.fhir.elements import concept
+from services.referral.codes import CONTRACT_TERM, OUTPUT
 from services.referral.states import state_of
 from tests.desks import Desk, again, of, slots
 from tests.house import Fhir
@@ -43,6 +44,12 @@ async def test_what_the_caller_may_not_see_is_not_proposed(desk: Desk) -> None:
     assert (await desk.scene.other.get(f"/Schedule/{schedule['id']}")).status_code == 404
     assert await desk.found(desk.scene.other) == []
     assert slots(await desk.found(desk.scene.placer)) == [slot]
+
+
+async def test_who_may_not_read_number_sources_finds_none(desk: Desk) -> None:
+    client = desk.scene.placer.as_(scopes=("system/Appointment.crus",))
+    times = [{"name": name, "valueString": desk.scene.now(days=days)} for name, days in (("start", 0), ("end", 10))]
+    assert_outcome(await client.post("/Appointment/$find", parameters(*times)), 403, "forbidden")
 
 
 async def test_an_institution_is_found_behind_those_of_all_others(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

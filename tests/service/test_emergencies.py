@@ -6,7 +6,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.referral.codes import TASK_CODE, concept
+from services.fhir.elements import concept
+from services.referral.codes import TASK_CODE
 from tests.builders import condition, create, encounter, patient, transaction
 from tests.house import Fhir
 from tests.matchers import assert_outcome

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.referral.codes import CONTRACT_TERM, CONTRACT_TYPE, concept
+from services.fhir.elements import concept
+from services.referral.codes import CONTRACT_TERM, CONTRACT_TYPE
 from services.referral.family_doctor.contract import done, items
 from tests.builders import coded, encounter, known_patient, organization
 from tests.house import Fhir, Json

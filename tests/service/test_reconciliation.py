@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from services.care.plans.applying import PROFILE
+from services.fhir.elements import concept
 from services.fhir.validation import parse, validate
-from services.referral.codes import DIRECTION, SERVICE_CATEGORY, concept
+from services.referral.codes import DIRECTION, SERVICE_CATEGORY
 from tests.builders import care_plan, coded, known_patient, observation
 from tests.disclosures import operations_told
 from tests.house import Fhir, Response

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from services.fhir.elements import reference_in
 from services.referral.clocks import clock_of
-from services.referral.codes import INPUT, outputs, reference_in
+from services.referral.codes import INPUT, outputs
 from services.referral.states import state_of
 from tests.builders import create, urn
 from tests.bulk import database

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.referral.codes import AFFILIATION_TYPE, CONTRACT_TERM, DIRECTION, INPUT, SERVICE_CATEGORY, concept
+from services.fhir.elements import concept
+from services.referral.codes import AFFILIATION_TYPE, CONTRACT_TERM, DIRECTION, INPUT, SERVICE_CATEGORY
 from services.referral.states import state_of
 from tests.builders import encounter
 from tests.house import Fhir

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.authorize import read_interaction
-from services.referral.codes import REJECT_REASON, codes_in
+from services.fhir.elements import codes_in
+from services.referral.codes import REJECT_REASON
 from services.referral.states import state_of
 from tests.builders import encounter
 from tests.house import Fhir, Response

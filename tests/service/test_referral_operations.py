@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.referral.codes import CLOSE_REASON, REJECT_REASON, codes_in
+from services.fhir.elements import codes_in
+from services.referral.codes import CLOSE_REASON, REJECT_REASON
 from services.referral.states import state_of
 from tests.builders import composition, encounter, observation
 from tests.house import Fhir, Response

@@ -8,8 +8,9 @@ import pytest
 
 from services.care.rules import care_team, episode_of_care
 from services.fhir.access.grants import Moment, Opening, settled
+from services.fhir.elements import concept
 from services.records.rules import encounter, organization_affiliation
-from services.referral.codes import TASK_CODE, concept
+from services.referral.codes import TASK_CODE
 from services.referral.rules import AGREED, contract, task
 from services.referral.states import CHOSEN, PRESENT, STATES, business_status
 

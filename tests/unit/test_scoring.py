@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from services.care.scoring.check import reachable
 from services.care.scoring.golden import answers_of, differences
-from services.care.scoring.instrument import CANONICAL, Answer, Bands, Golden, Instrument, Matrix, Raised
+from services.care.scoring.instrument import Answer, Bands, Golden, Instrument, Matrix, Raised
 from services.care.scoring.load import load_instruments
 from services.care.scoring.results import codes_of
 from services.care.scoring.score import NotGradableError, score
+from services.fhir.elements import CANONICAL
 
 INSTRUMENTS = {each.name: each for each in load_instruments().values()}
 VECTORS = [(each, golden) for each in INSTRUMENTS.values() for golden in each.golden]

@@ -370,7 +370,7 @@ def test_criteria_that_could_mean_more_than_they_say_are_refused(text: str) -> N
 
 
 def test_a_hierarchy_looks_at_the_types_that_it_walks() -> None:
-    """Whoever asks by them needs a scope for them: services/fhir/interactions/may_search.py"""
+    """Whoever asks by them needs a scope for them: services.fhir.within_scopes.py"""
     below = parse_search("Encounter", [("location:below", "Location/1")], now=_NOW)
     assert types_in(below) == {"Location"}
     chained = parse_search("Observation", [("encounter.location:above", "Location/1")], now=_NOW)

@@ -5,19 +5,11 @@ from typing import Any
 
 import pytest
 
+from services.fhir.elements import CANONICAL, concept
 from services.fhir.outcomes import FhirError
 from services.fhir.terminology.shipped import shipped, shipped_system
 from services.referral.clocks import Running, with_clock
-from services.referral.codes import (
-    ACT,
-    BUSINESS_STATUS,
-    CANONICAL,
-    CLOSE_REASON,
-    INPUT,
-    OUTPUT,
-    REJECT_REASON,
-    concept,
-)
+from services.referral.codes import ACT, BUSINESS_STATUS, CLOSE_REASON, INPUT, OUTPUT, REJECT_REASON
 from services.referral.guards import GUARDS
 from services.referral.states import CHOSEN, LIVE, NEW, STATES, TERMINAL, business_status, request_status
 from services.referral.workflow import ACTORS, ACTS, MOVES, RESUMED, SAME, act_of, actions, check_transition

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.fhir.elements import concept
 from services.referral.agreements import affiliation_of, agreement_of, consortium_of, relation
 from services.referral.codes import (
     ACT,
@@ -14,7 +15,6 @@ from services.referral.codes import (
     DIRECTION,
     DIRECTION_EXTENSION,
     PRIORITY,
-    concept,
 )
 
 Json = dict[str, Any]

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.care.alerts.business import key_of
-from services.care.alerts.codes import ALERT_RULE, READING_FAULT, concept, of_alert, reference
+from services.care.alerts.codes import ALERT_RULE, READING_FAULT, of_alert
 from services.care.alerts.course import Course, course_of, with_course
 from services.care.alerts.workflow import CLOSED, moved
 from services.care.monitoring.evaluate import Finding, evaluate, measures_of
 from services.care.monitoring.readings import LOINC, readings_in
 from services.care.monitoring.rule import Event, Missing, Reading, Rule, Trend
 from services.fhir.business import Context, Intent, Timer, changed, created
+from services.fhir.elements import reference
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -119,7 +121,7 @@ class Looking:
         rule = self._rule
         assert rule is not None  # noqa: S101 - looked at before
         alert = self._context.new_id(self._patient.partition("/")[2])
-        code = concept(ALERT_RULE, rule.code) | {"text": f"{rule.zh} · {rule.en}"}
+        code = known_concept(ALERT_RULE, rule.code) | {"text": f"{rule.zh} · {rule.en}"}
         issue = {
             "resourceType": "DetectedIssue",
             "id": alert,
@@ -184,7 +186,7 @@ def _asked(rule: Rule, patient: str) -> list[tuple[str, str]]:
 
 
 def _evidence(name: str, fault: str) -> Json:
-    return ({"code": [concept(READING_FAULT, fault)]} if fault else {}) | {"detail": [reference(name)]}
+    return ({"code": [known_concept(READING_FAULT, fault)]} if fault else {}) | {"detail": [reference(name)]}
 
 
 def _code(rule: Rule | None) -> str:

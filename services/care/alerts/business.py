@@ -11,13 +11,15 @@ import msgspec
 
 from services.care.alerts import companions
 from services.care.alerts.chain import Chain, Chains, chain_of
-from services.care.alerts.codes import ALERT_OUTCOME, concept, reference
+from services.care.alerts.codes import ALERT_OUTCOME
 from services.care.alerts.course import Course, course_of, patient_of, rule_code_of, with_course
 from services.care.alerts.workflow import ACTS, CLOSED, OPEN, Actor, act_of, check_outcome
 from services.care.monitoring.rule import Event, Rule
 from services.fhir.business import Change, Context, Decision, Hold, Intent, Timer, changed, laid_down
 from services.fhir.clockwork import is_clock
+from services.fhir.elements import reference
 from services.fhir.outcomes import FhirError, unprocessable
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -139,7 +141,7 @@ def _written(after: Json, before: Json | None, act: str, course: Course, context
 def _mitigation(act: str, course: Course, said: str, context: Context) -> Json:
     """With the words that the caller gave for it."""
     who = context.caller.practitioner
-    action = concept(ALERT_OUTCOME, course.outcome) if act == "resolve" else {}
+    action = known_concept(ALERT_OUTCOME, course.outcome) if act == "resolve" else {}
     return {
         "action": action | {"text": said or ACTS[act].zh},
         "date": context.at.astimezone(context.zone).isoformat(timespec="seconds"),

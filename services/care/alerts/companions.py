@@ -15,12 +15,12 @@ from services.care.alerts.codes import (
     ALERT_RULE,
     ALERT_STATUS,
     TASK_CODE,
-    concept,
     of_alert,
-    reference,
 )
 from services.care.alerts.course import Course, patient_of, rule_code_of
 from services.care.alerts.workflow import CLOSED
+from services.fhir.elements import reference
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -59,15 +59,15 @@ def task(issue: Json, course: Course, chain: Chain, owner: str, due: datetime | 
         "identifier": of_alert(issue["id"]),
         "status": _TASK[course.state],
         **({"statusReason": {"text": "读数已恢复 · The readings are back"}} if course.state == "over" else {}),
-        "businessStatus": concept(ALERT_STATUS, course.state),
+        "businessStatus": known_concept(ALERT_STATUS, course.state),
         "intent": "order",
         "priority": chain.priority,
-        "code": concept(TASK_CODE, "sos" if course.call else "alert"),
+        "code": known_concept(TASK_CODE, "sos" if course.call else "alert"),
         "description": issue["code"]["text"],
         "focus": reference(f"DetectedIssue/{issue['id']}"),
         "for": issue["patient"],
         "authoredOn": _said(course.raised, zone),
-        "performerType": [concept(ALERT_ROLE, step.role)],
+        "performerType": [known_concept(ALERT_ROLE, step.role)],
         **({"owner": reference(owner)} if owner else {}),
         **({"restriction": {"period": {"end": _said(due, zone)}}} if due else {}),
         "output": [*_times(course, zone)],
@@ -83,7 +83,7 @@ def call(issue: Json, course: Course, owner: str, zone: tzinfo) -> Json:
         "identifier": of_alert(issue["id"]),
         **({"inResponseTo": asked[:1]} if asked else {}),
         "status": "completed" if course.state in CLOSED else "in-progress",
-        "category": [concept(ALERT_RULE, rule_code_of(issue))],
+        "category": [known_concept(ALERT_RULE, rule_code_of(issue))],
         "priority": "stat",
         "subject": issue["patient"],
         "about": [reference(f"DetectedIssue/{issue['id']}"), reference(course.task)],
@@ -117,16 +117,16 @@ def _times(course: Course, zone: tzinfo) -> Iterator[Json]:
         ("resolved", course.resolved),
     ):
         if at:
-            yield {"type": concept(ALERT_OUTPUT, name), "valueDateTime": _said(at, zone)}
+            yield {"type": known_concept(ALERT_OUTPUT, name), "valueDateTime": _said(at, zone)}
     for name, at in (("time-to-acknowledge", course.acknowledged), ("time-to-arrive", course.arrived)):
         if at and course.raised:
             seconds = round((at - course.raised).total_seconds(), 3)
             took = {"value": seconds, "unit": "s", "system": _UCUM, "code": "s"}
-            yield {"type": concept(ALERT_OUTPUT, name), "valueDuration": took}
+            yield {"type": known_concept(ALERT_OUTPUT, name), "valueDuration": took}
     if course.outcome:
         yield {
-            "type": concept(ALERT_OUTPUT, "outcome"),
-            "valueCodeableConcept": concept(ALERT_OUTCOME, course.outcome),
+            "type": known_concept(ALERT_OUTPUT, "outcome"),
+            "valueCodeableConcept": known_concept(ALERT_OUTCOME, course.outcome),
         }
 
 

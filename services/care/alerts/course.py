@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.care.alerts.codes import ALERT_RULE, SID, code_in
-from services.care.scoring.instrument import CANONICAL
+from services.care.alerts.codes import ALERT_RULE, SID
+from services.fhir.elements import CANONICAL, code_in
 
 Json = dict[str, Any]
 

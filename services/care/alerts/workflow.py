@@ -8,9 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from services.care.alerts.codes import ALERT_OUTCOME, ALERT_STATUS, concept
+from services.care.alerts.codes import ALERT_OUTCOME, ALERT_STATUS
 from services.care.alerts.course import NEW, Course
 from services.fhir.outcomes import FhirError, unprocessable
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 Actor = Literal["P", "C"]
@@ -61,7 +62,9 @@ def refused(before: Course, actor: Actor) -> FhirError:
     now = [move for move in MOVES if move.by == actor and before.state in move.sources]
     named = ", ".join(f"${move.act}" for move in now) or "none"
     spoken = "、".join(f"{move.zh}(${move.act})" for move in now) or "无"
-    state = concept(ALERT_STATUS, before.state)["coding"][0].get("display", before.state) if before.state else "尚无"
+    state = (
+        known_concept(ALERT_STATUS, before.state)["coding"][0].get("display", before.state) if before.state else "尚无"
+    )
     return unprocessable(
         f"The alert is {before.state or 'not there'}; open to this caller: {named}",
         code="business-rule",
@@ -72,7 +75,7 @@ def refused(before: Course, actor: Actor) -> FhirError:
 
 def check_outcome(course: Course) -> None:
     """What is resolved says how."""
-    if "display" not in concept(ALERT_OUTCOME, course.outcome)["coding"][0]:
+    if "display" not in known_concept(ALERT_OUTCOME, course.outcome)["coding"][0]:
         raise unprocessable(
             f"{course.outcome or 'nothing'}: not an outcome of {ALERT_OUTCOME}",
             code="required" if not course.outcome else "code-invalid",

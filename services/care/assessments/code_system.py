@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.care.assessments.answers import answer_code
-from services.care.scoring.instrument import CANONICAL, SURENESS, Instrument, Named, Option, Raised
+from services.care.scoring.instrument import SURENESS, Instrument, Named, Option, Raised
+from services.fhir.elements import CANONICAL
 
 Json = dict[str, Any]
 

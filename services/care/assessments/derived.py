@@ -12,8 +12,9 @@ import msgspec
 from services.care.assessments.code_system import CLAUSE, rule_code
 from services.care.assessments.signing import assessors_of
 from services.care.assessments.validity import last_day
-from services.care.scoring.instrument import CANONICAL, Highest, Instrument, Named, Raised, Result, Rule, Score
+from services.care.scoring.instrument import Highest, Instrument, Named, Raised, Result, Rule, Score
 from services.care.scoring.score import Graded
+from services.fhir.elements import CANONICAL, concept
 from services.fhir.terminology.shipped import shipped_system
 
 Json = dict[str, Any]
@@ -78,7 +79,7 @@ def _of_score(assessed: Assessed, score: Score) -> Json:
     told = [result for result in assessed.rule.results if result.is_of == score.code]
     parts = [
         {
-            "code": _concept(assessed.instrument.system, result.code, result),
+            "code": concept(assessed.instrument.system, result.code, result.zh),
             "valueCodeableConcept": _value(assessed, result),
         }
         for result in told
@@ -90,7 +91,7 @@ def _of_result(assessed: Assessed, result: Result) -> Json:
     clauses = assessed.graded.clauses if isinstance(result, Raised) else ()
     parts = [
         {
-            "code": _concept(assessed.instrument.system, CLAUSE.code, CLAUSE),
+            "code": concept(assessed.instrument.system, CLAUSE.code, CLAUSE.zh),
             "valueCodeableConcept": coded(result.clause_system, clause),
         }
         for clause in clauses
@@ -102,13 +103,13 @@ def _of_result(assessed: Assessed, result: Result) -> Json:
 def _observation(assessed: Assessed, code: str, words: Named, value: Json, parts: list[Json]) -> Json:
     response, instrument = assessed.response, assessed.instrument
     loinc = [{"system": _LOINC, "code": instrument.loinc[code]}] if code in instrument.loinc else []
-    concept = _concept(instrument.system, code, words)
+    named = concept(instrument.system, code, words.zh)
     return {
         "resourceType": "Observation",
         "meta": {"profile": [PROFILE], **_kept(response)},
         "status": assessed.status,
         "category": [{"coding": [{"system": _CATEGORY, "code": "survey", "display": "Survey"}]}],
-        "code": {"coding": [*concept["coding"], *loinc]},
+        "code": {"coding": [*named["coding"], *loinc]},
         "subject": response["subject"],
         **({"encounter": response["encounter"]} if "encounter" in response else {}),
         "effectivePeriod": _period(assessed),
@@ -163,17 +164,13 @@ def coded(system: str, code: str) -> Json:
     """A CodeableConcept of one of the platform's own systems."""
     url = f"{CANONICAL}/CodeSystem/{system}"
     found = shipped_system(url)
-    concept = found.get(code) if found else None
-    display = concept.display if concept else code
-    return {"coding": [{"system": url, "code": code, "display": display}], "text": display}
-
-
-def _concept(system: str, code: str, words: Named) -> Json:
-    return {"coding": [{"system": system, "code": code, "display": words.zh}]}
+    known = found.get(code) if found else None
+    display = known.display if known else code
+    return concept(url, code, display) | {"text": display}
 
 
 def _method(assessed: Assessed) -> Json:
-    return _concept(assessed.instrument.system, rule_code(assessed.rule.version), assessed.rule)
+    return concept(assessed.instrument.system, rule_code(assessed.rule.version), assessed.rule.zh)
 
 
 def _period(assessed: Assessed) -> Json:

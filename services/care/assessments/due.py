@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from services.care.assessments.derived import SID, Assessed
 from services.fhir.business import Context, Intent, changed, created
+from services.fhir.elements import concept
 
 Json = dict[str, Any]
 
@@ -84,4 +85,4 @@ def _until(assessed: Assessed) -> Json:
 
 
 def _type(code: str) -> Json:
-    return {"coding": [{"system": _SDC, "code": code}]}
+    return concept(_SDC, code)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from services.care.assessments.answers import answers_of
-from services.care.scoring.instrument import CANONICAL, Instrument, Rule
+from services.care.scoring.instrument import Instrument, Rule
 from services.care.scoring.score import Fault, Graded, NotGradableError, score
+from services.fhir.elements import CANONICAL
 from services.fhir.outcomes import FhirError, Issue, unprocessable
 
 Json = dict[str, Any]

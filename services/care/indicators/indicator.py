@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.care.scoring.instrument import CANONICAL, Confidence
+from services.care.scoring.instrument import Confidence
+from services.fhir.elements import CANONICAL
 
 DENOMINATOR: Final = "denominator"
 NUMERATOR: Final = "numerator"

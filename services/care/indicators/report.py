@@ -16,7 +16,7 @@ from services.care.indicators.period import Period
 from services.care.indicators.suppression import TOTAL
 from services.care.indicators.table import UNKNOWN, Table, Told, county_of
 from services.care.indicators.targets import division_of, target_for
-from services.care.scoring.instrument import CANONICAL
+from services.fhir.elements import CANONICAL
 from services.fhir.store.places import Place
 
 Json = dict[str, Any]

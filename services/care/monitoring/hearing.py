@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from services.care.alerts.acting import LATE
 from services.care.alerts.business import key_of
-from services.care.alerts.codes import ALERT_RULE, SID, code_in
+from services.care.alerts.codes import ALERT_RULE, SID
 from services.care.monitoring.evaluate import after_quiet, in_unit, measures_of, unusable_for
 from services.care.monitoring.readings import LOINC, counts, instant_of, readings_in
 from services.care.monitoring.rule import Event, Missing, Reading, Rule, Threshold, Trend
 from services.care.quality.outbreaks import signs_in
 from services.fhir.business import Context, Heard, Hears, Wake
+from services.fhir.elements import code_in
 from services.fhir.subscriptions.topics import Topic, Trigger
 
 Json = dict[str, Any]

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-import jiter
-
 from services.care.alerts.course import course_of, is_alert, with_course
 from services.care.alerts.workflow import check_open, moved
 from services.fhir.interactions.answers import location, present, version_headers
@@ -63,7 +61,7 @@ def _handler(act: str) -> Handler:
 
 async def _current(request: FhirRequest, service: Service) -> tuple[Stored, Json]:
     stored = present(await service.stores.read("DetectedIssue", request.id), "DetectedIssue")
-    issue: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
+    issue = stored.parsed()
     if not is_alert(issue):
         raise unprocessable(
             "This DetectedIssue is no alert of the platform",

@@ -24,10 +24,11 @@ from services.fhir.operations.inputs import Inputs, invalid, read_inputs, resour
 from services.fhir.operations.operation import Handler
 from services.fhir.outcomes import FhirError, forbidden, not_found, unprocessable
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import READ, permissions
+from services.fhir.scopes import READ
 from services.fhir.search.dates import parse_range
 from services.fhir.service import Service
 from services.fhir.store.store import Store
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 
@@ -110,8 +111,7 @@ def _check_caller(request: FhirRequest) -> None:
     kind = (request.caller.practitioner or "").partition("/")[0]
     if kind in PARTIES:
         raise forbidden("Figures are told to institutions", text="指标仅提供给机构")
-    if not permissions(request.caller.scopes).allow("MeasureReport", READ):
-        raise forbidden("The token's scopes do not cover MeasureReport.r", text="令牌权限不足")
+    check_whole(request.caller, "MeasureReport", READ)
 
 
 def _indicator(inputs: Inputs, request: FhirRequest, kept: Kept) -> Indicator:

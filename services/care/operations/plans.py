@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, Final
 
-from services.care.alerts.codes import reference
 from services.care.plans.applying import For, Made, applied, contained
 from services.care.plans.findings import Chosen, Finding, chosen, findings_of
 from services.care.plans.load import Plans
-from services.care.plans.reading import Reader, check_scope
+from services.care.plans.reading import Reader
+from services.fhir.elements import reference
 from services.fhir.interactions.answers import location
 from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import created
@@ -23,6 +23,7 @@ from services.fhir.scopes import CREATE
 from services.fhir.service import Service
 from services.fhir.store.shards import new_id, shard_of
 from services.fhir.store.store import Store
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 
@@ -121,7 +122,7 @@ def ids_of(patient: str, service: Service) -> Iterator[str]:
 def check_scopes(resources: tuple[Json, ...], request: FhirRequest) -> None:
     """What an operation brings with it, it writes as its caller may."""
     for each in resources:
-        check_scope(each["resourceType"], CREATE, request.caller)
+        check_whole(request.caller, each["resourceType"], CREATE)
 
 
 async def _chosen(plans: Plans, inputs: Inputs, who: For, request: FhirRequest, service: Service) -> list[Chosen]:

@@ -7,7 +7,6 @@ Of GB/T 42195 the events of risk of the last days (A.2.14) are counted, as far a
 
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.care.assessments.answers import answer_code
@@ -17,13 +16,13 @@ from services.care.scoring.instrument import Answer, Instrument
 from services.fhir.interactions.answers import unknown
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs, resource_answer
 from services.fhir.operations.operation import Handler
-from services.fhir.outcomes import forbidden
 from services.fhir.request import Answer as HttpAnswer
 from services.fhir.request import FhirRequest
-from services.fhir.scopes import SEARCH, permissions
+from services.fhir.scopes import SEARCH
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 
@@ -40,8 +39,7 @@ def populating(instruments: Instruments) -> Handler:
         instrument = by_name.get(request.id)
         if instrument is None:
             raise unknown("Questionnaire")
-        if not permissions(request.caller.scopes).allow(_READ, SEARCH):
-            raise forbidden(f"The token's scopes do not cover {_READ}.s", text="令牌权限不足")
+        check_whole(request.caller, _READ, SEARCH)
         patient = _patient(inputs)
         known = await _known(patient, instrument, request, service)
         return resource_answer(_begun(patient, instrument, known, request, service))
@@ -64,13 +62,8 @@ async def _known(patient: str, instrument: Instrument, request: FhirRequest, ser
     query = parse_search(_READ, criteria, now=request.at, strict=True, base=service.base, zone=service.zone)
     page = await service.stores.reading(lambda store: store.search(msgspec.structs.replace(query, count=MOST)))
     await service.stores.audit_log.record(request.audit("populate", 200, about=[patient.partition("/")[2]]))
-    found = numbers(map(_body, page.matches))
+    found = numbers(map(Stored.parsed, page.matches))
     return {link_id: answer_for(number, link_id, instrument) for link_id, number in found.items()}
-
-
-def _body(stored: Stored) -> Json:
-    found: Json = jiter.from_json((stored.body or "").encode())
-    return found
 
 
 def _begun(

@@ -3,18 +3,17 @@
 from datetime import datetime
 from typing import Any, Final
 
-import jiter
-
 from services.care.residencies import HOME_BED, modes_of
 from services.fhir.access.grants import instant_of, patient_in
 from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import parameters, read_inputs
 from services.fhir.operations.operation import Operation
-from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.outcomes import unprocessable
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import READ, SEARCH, permissions
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 
@@ -26,10 +25,9 @@ _MADE: Final = "arrived,triaged,in-progress,onleave,finished"
 async def rounds(request: FhirRequest, service: Service) -> Answer:
     """Newest first, as far as the caller may read."""
     read_inputs(request).check_known(())
-    if not permissions(request.caller.scopes).allow("Encounter", READ + SEARCH):
-        raise forbidden("The token's scopes do not cover Encounter.rs", text="令牌权限不足")
+    check_whole(request.caller, "Encounter", READ + SEARCH)
     stored = present(await service.stores.read("EpisodeOfCare", request.id), "EpisodeOfCare")
-    episode = jiter.from_json((stored.body or "").encode())
+    episode = stored.parsed()
     if HOME_BED not in modes_of(episode):
         raise unprocessable(
             "Only a sickbed at home has rounds",
@@ -46,7 +44,7 @@ async def rounds(request: FhirRequest, service: Service) -> Answer:
     ]
     query = parse_search("Encounter", asked, now=request.at, strict=True, base=service.base, zone=service.zone)
     page = await service.stores.reading(lambda store: store.search(query))
-    visits = [jiter.from_json((each.body or "").encode()) for each in page.matches]
+    visits = [each.parsed() for each in page.matches]
     await service.stores.audit_log.record(request.audit("rounds", 200, about=(patient_in(episode.get("patient")),)))
     return parameters(*told(visits, request.at))
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jiter
-
 from services.care.assessments.derived import coded
 from services.care.assessments.grading import Instruments, grade, instrument_of, rule_of
 from services.care.assessments.signing import missing_signatures
@@ -53,9 +51,7 @@ async def _stored(request: FhirRequest, service: Service) -> Json:
     stored = await service.stores.read(request.type, request.id)
     status = 404 if stored is None else 410 if stored.is_deleted else 200
     await service.stores.audit_log.record(request.audit("score", status, of=stored))
-    stored = present(stored, request.type)
-    found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return found
+    return present(stored, request.type).parsed()
 
 
 def _told(instrument: Instrument, rule: Rule, graded: Graded, response: Json) -> Iterator[Json]:

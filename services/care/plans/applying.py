@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
-from services.care.alerts.codes import concept, reference
 from services.care.plans.findings import Chosen, Finding
 from services.care.plans.load import OURS
 from services.care.plans.plan import Act, Aim, Role
 from services.care.plans.plan_definition import role, target, timing
-from services.care.scoring.instrument import CANONICAL
+from services.fhir.elements import CANONICAL, reference
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -98,7 +98,7 @@ def _plan(chosen: Sequence[Chosen], who: For) -> Json:
         "instantiatesCanonical": [each.plan.canonical for each in chosen],
         "status": "draft",
         "intent": "plan",
-        "category": [concept(f"{OURS}care-plan-category", each) for each in categories],
+        "category": [known_concept(f"{OURS}care-plan-category", each) for each in categories],
         "title": first.zh if len(chosen) == 1 else f"综合照护计划：{'、'.join(each.plan.zh for each in chosen)}",
         "subject": reference(who.subject),
         **({"encounter": reference(who.encounter)} if who.encounter else {}),
@@ -128,7 +128,7 @@ def _goal(aim: Aim, name: str, because: Iterable[Finding], who: For) -> Json:
 def _activity(act: Act, goal_ids: Mapping[str, str], who: For) -> Json:
     detail = {
         "kind": act.kind,
-        "code": concept(f"{OURS}care-activity", act.code) | {"text": f"{act.zh} · {act.en}"},
+        "code": known_concept(f"{OURS}care-activity", act.code) | {"text": f"{act.zh} · {act.en}"},
         **({"goal": [reference(f"Goal/{goal_ids[each]}") for each in act.aims]} if act.aims else {}),
         "status": "not-started",
         **({"scheduledTiming": timing(act)} if act.every else {}),
@@ -141,7 +141,7 @@ def _activity(act: Act, goal_ids: Mapping[str, str], who: For) -> Json:
 def _team(roles: Iterable[Role], name: str, who: For) -> Json:
     """A place for each role that the activities need; who takes it is the institution's to say."""
     members = [
-        {"role": [concept(f"{OURS}care-role", each)], "member": reference(who.organization)}
+        {"role": [known_concept(f"{OURS}care-role", each)], "member": reference(who.organization)}
         for each in dict.fromkeys(roles)
     ]
     person = (

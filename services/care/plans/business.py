@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from services.care.alerts.codes import TASK_CODE, concept, reference
+from services.care.alerts.codes import TASK_CODE
 from services.care.plans.applying import PROFILE, review_of
-from services.care.scoring.instrument import CANONICAL
 from services.fhir.business import Change, Context, Decision, Intent, Timer, changed, created
+from services.fhir.elements import CANONICAL, reference
 from services.fhir.outcomes import FhirError, Issue, unprocessable
 from services.fhir.search.parameters import patient_of
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -60,7 +61,7 @@ async def overdue(holder: str, context: Context) -> Sequence[Intent]:
         "id": context.new_id(_patient(plan, context)),
         "identifier": [{"system": SID, "value": name}],
         "status": "active",
-        "code": concept(TASK_CODE, "care-plan-review")
+        "code": known_concept(TASK_CODE, "care-plan-review")
         | {"text": "照护计划逾期未复核 · The review of the care plan is overdue"},
         "subject": plan["subject"],
         "period": {"start": context.at.astimezone(context.zone).isoformat(timespec="seconds")},
@@ -168,7 +169,7 @@ def _task(plan_id: str, plan: Json, until: Json, context: Context) -> Json:
         "identifier": [{"system": SID, "value": plan_id}],
         "status": "requested",
         "intent": "plan",
-        "code": concept(TASK_CODE, "care-plan-review"),
+        "code": known_concept(TASK_CODE, "care-plan-review"),
         "description": "复核照护计划 · Look at the care plan again",
         "focus": reference(f"CarePlan/{plan_id}"),
         "for": plan["subject"],

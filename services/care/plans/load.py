@@ -8,8 +8,8 @@ from typing import Final
 
 from services.care.definition_files import check, decoded, definition_files
 from services.care.plans.plan import Plan, When
-from services.care.scoring.instrument import CANONICAL
 from services.care.scoring.results import codes_of
+from services.fhir.elements import CANONICAL
 from services.fhir.ucum import unit
 
 Plans = Mapping[str, Plan]

@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from services.care.scoring.instrument import CANONICAL, Confidence
+from services.care.scoring.instrument import Confidence
+from services.fhir.elements import CANONICAL
 
 Role = Literal[
     "physician", "nurse", "caregiver", "therapist", "dietitian", "counsellor", "social-worker", "tcm-physician"

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from services.care.alerts.codes import concept
 from services.care.plans.load import OURS, system_of
 from services.care.plans.plan import ROLES, Act, Aim, Plan, Target, When
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ def plan_definition(plan: Plan) -> Json:
         "publisher": "医养 Yiyang",
         "description": plan.source,
         **({"useContext": [_context(plan, when) for when in plan.when]} if plan.when else {}),
-        "topic": [concept(f"{OURS}care-plan-category", plan.category)],
+        "topic": [known_concept(f"{OURS}care-plan-category", plan.category)],
         "goal": [_goal(aim) for aim in plan.aims],
         "action": [_action(act) for act in plan.acts],
     }

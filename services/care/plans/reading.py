@@ -7,21 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.fhir.interactions.decide import Deciding
-from services.fhir.outcomes import forbidden, unprocessable
-from services.fhir.scopes import READ, SEARCH, permissions
+from services.fhir.outcomes import unprocessable
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
-from services.kit.caller import Caller
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 Parameters = Sequence[tuple[str, str]]
-
-
-def check_scope(resource_type: str, letters: str, caller: Caller) -> None:
-    """403; a scope with parameters does not do, since what is made of a resource is not held to them (docs/adr/0049)."""
-    if not permissions(caller.scopes).allow(resource_type, letters):
-        raise forbidden(f"The token's scopes do not cover {resource_type}.{letters}", text="令牌权限不足")
 
 
 class Reader:
@@ -34,16 +28,16 @@ class Reader:
     async def read(self, name: str, parameter: str, text: str) -> Stored:
         """`name` is `Type/id`; 422 at the parameter that names what the caller does not see."""
         kind, _, resource_id = name.partition("/")
-        check_scope(kind, READ, self._context.caller)
+        check_whole(self._context.caller, kind, READ)
         found = await self._store.read(kind, resource_id)
         if found is None or found.is_deleted:
             raise unprocessable(f"{parameter}: no such {kind}", code="not-found", text=text, expression=(parameter,))
         return found
 
     async def search(self, resource_type: str, parameters: Parameters) -> list[Json]:
-        check_scope(resource_type, READ + SEARCH, self._context.caller)
+        check_whole(self._context.caller, resource_type, READ + SEARCH)
         return [each for each, _ in await self._context.search(resource_type, parameters)]
 
     async def first(self, resource_type: str, parameters: Parameters, count: int) -> list[Json]:
-        check_scope(resource_type, READ + SEARCH, self._context.caller)
+        check_whole(self._context.caller, resource_type, READ + SEARCH)
         return [each for each, _ in await self._context.first(resource_type, parameters, count)]

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from services.care.alerts.codes import concept, reference
 from services.care.plans.applying import PROFILE, For, review_of, with_review
 from services.care.plans.lines import Line
 from services.care.plans.reconciling import Compared, Decided
-from services.care.scoring.instrument import CANONICAL
+from services.fhir.elements import CANONICAL, reference
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ def plan_of(plans: Plans, decided: Sequence[Decided], who: For, name: str) -> Js
         **({"replaces": [reference(f"CarePlan/{home['id']}")]} if home else {}),
         "status": "active",
         "intent": "plan",
-        "category": [*categories.values()] or [concept(f"{CANONICAL}/CodeSystem/care-plan-category", "nursing")],
+        "category": [*categories.values()] or [known_concept(f"{CANONICAL}/CodeSystem/care-plan-category", "nursing")],
         "title": home.get("title") or plans.discharge.get("title") or "照护计划",
         "subject": reference(who.subject),
         **({"encounter": reference(who.encounter)} if who.encounter else {}),
@@ -106,7 +106,7 @@ def list_of(decided: Sequence[Decided], who: For, now: str, name: str) -> Json:
     }
     entries = [
         {
-            "flag": concept(_ANSWER, each.answer) | ({"text": each.note} if each.note else {}),
+            "flag": known_concept(_ANSWER, each.answer) | ({"text": each.note} if each.note else {}),
             "item": reference(place),
         }
         for place, each in answered.items()

@@ -8,19 +8,15 @@ names no resident. One cluster of a rule and an institution is open at a time: a
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from decimal import Decimal
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import msgspec
-
-from services.care.alerts.codes import concept
-from services.care.scoring.instrument import CANONICAL, Confidence
+from services.care.quality.outbreak_rules import Rule, rules
 from services.fhir.business import Change, Context, Decision, Heard, Hold, Intent, Wake, changed, created
 from services.fhir.clockwork import is_clock
+from services.fhir.elements import CANONICAL
 from services.fhir.outcomes import unprocessable
 from services.fhir.references import relative
+from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
 
@@ -34,47 +30,6 @@ _CONTROL: Final = "J100"
 _COUNTY: Final = 6
 _OVER: Final = frozenset({"final", "cancelled", "entered-in-error"})
 _KEPT: Final = frozenset({"status", "mitigation", "meta", "text"})
-
-
-class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Of an Observation its codes and the least value, of a Condition the beginnings of its codes."""
-
-    type: Literal["Observation", "Condition"]
-    codes: tuple[str, ...] = ()
-    stems: tuple[str, ...] = ()
-    system: str = ""
-    at_least: Decimal | None = None
-    unit: str = ""
-
-    def is_in(self, resource: Json) -> bool:
-        codings = resource.get("code", {}).get("coding", ())
-        if self.stems:
-            return any(str(c.get("code", "")).startswith(self.stems) for c in codings)
-        value = resource.get("valueQuantity", {})
-        return (
-            any((c.get("system"), c.get("code")) in {(self.system, code) for code in self.codes} for c in codings)
-            and (self.at_least is None or Decimal(str(value.get("value", 0))) >= self.at_least)
-            and (not self.unit or value.get("code") == self.unit)
-        )
-
-
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So many `residents` of one institution within so many `days`."""
-
-    code: str
-    zh: str
-    en: str
-    source: str
-    confidence: Confidence
-    residents: int
-    days: int
-    signs: tuple[Sign, ...]
-
-
-@cache
-def rules() -> dict[str, Rule]:
-    found = msgspec.json.decode(files(__package__).joinpath("outbreaks.json").read_bytes(), type=tuple[Rule, ...])
-    return {each.code: each for each in found}
 
 
 def signs_in(heard: Sequence[Heard]) -> Iterator[Wake]:
@@ -172,7 +127,7 @@ def _issue(rule: Rule, institution: str, people: int, evidence: list[Json], cont
         "id": context.new_id(),
         "identifier": [{"system": SID, "value": f"{institution} {rule.code}"}],
         "status": "preliminary",
-        "code": concept(OUTBREAK, rule.code) | {"text": f"{rule.zh} · {rule.en}"},
+        "code": known_concept(OUTBREAK, rule.code) | {"text": f"{rule.zh} · {rule.en}"},
         "severity": "high",
         "identifiedDateTime": now.isoformat(timespec="seconds"),
         "implicated": [{"reference": institution}],

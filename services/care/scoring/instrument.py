@@ -10,11 +10,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from services.fhir.elements import CANONICAL
+
 Confidence = Literal["H", "M+", "M", "L"]
 SURENESS: Final[tuple[Confidence, ...]] = ("H", "M+", "M", "L")
 Answer = str | int
 """The code of an option, or a number."""
-CANONICAL: Final = "https://yiyang.example/fhir"
 
 
 class _Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", dict=True):

@@ -4,17 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from services.care.scoring.instrument import (
-    CANONICAL,
-    Answer,
-    Bands,
-    Cases,
-    Condition,
-    Highest,
-    Matrix,
-    Raised,
-    Rule,
-)
+from services.care.scoring.instrument import Answer, Bands, Cases, Condition, Highest, Matrix, Raised, Rule
+from services.fhir.elements import CANONICAL
 from services.fhir.terminology.shipped import shipped_system
 
 

@@ -8,7 +8,6 @@ import msgspec
 from services.fhir.bulk.chunk import Chunk, Settled, Told
 from services.fhir.bulk.job import Job
 from services.fhir.bulk.line_outcomes import Verb
-from services.fhir.bulk.lines import check_scope
 from services.fhir.bulk.prepare_each import Refusals
 from services.fhir.bulk.receipts import done_entry, refused_entry
 from services.fhir.bulk.recognition import marks_of, numbers_in
@@ -17,11 +16,13 @@ from services.fhir.bulk.taking import Taking
 from services.fhir.bulk.there import Entry, look
 from services.fhir.interactions.intent import Intent
 from services.fhir.outcomes import FhirError
+from services.fhir.scopes import CREATE
 from services.fhir.search.query import TokenValue
 from services.fhir.service import Service
 from services.fhir.store.rows import Claim, Stored
 from services.fhir.store.store import Store
 from services.fhir.validation import parse, validate
+from services.fhir.within_scopes import check_whole
 
 Json = dict[str, Any]
 
@@ -47,7 +48,7 @@ class _Ingest:
                 continue
             try:
                 resource = parse(line, None)
-                check_scope(resource["resourceType"], "c", self._job.caller)
+                check_whole(self._job.caller, resource["resourceType"], CREATE)
                 validate(resource)
             except FhirError as error:
                 chunk.refusals[number] = error

@@ -9,9 +9,9 @@ from services.fhir.bulk.chunk import Chunk
 from services.fhir.bulk.export_run import compressed
 from services.fhir.bulk.job import Part
 from services.fhir.interactions.intent import Intent
-from services.fhir.outcomes import FhirError, forbidden
-from services.fhir.scopes import permissions
+from services.fhir.outcomes import FhirError
 from services.fhir.validation import parse
+from services.fhir.within_scopes import check_some
 from services.kit.caller import Caller
 
 NDJSON: Final = frozenset({"application/fhir+ndjson", "application/ndjson", "application/x-ndjson"})
@@ -62,15 +62,5 @@ def _intent(line: bytes, caller: Caller) -> Intent:
     name, resource_id = resource["resourceType"], resource.get("id")
     method, known = ("PUT", resource_id) if isinstance(resource_id, str) else ("POST", "")
     needed = _NEEDED[method]
-    if not permissions(caller.scopes).allow_some(name, needed):
-        raise _not_covered(name, needed)
+    check_some(caller, name, needed)
     return Intent(method, name, known, line)  # type: ignore[arg-type]
-
-
-def check_scope(resource_type: str, letters: str, caller: Caller) -> None:
-    if not permissions(caller.scopes).allow(resource_type, letters):
-        raise _not_covered(resource_type, letters)
-
-
-def _not_covered(resource_type: str, letters: str) -> FhirError:
-    return forbidden(f"The token's scopes do not cover {resource_type}.{letters}", text="令牌权限不足")

@@ -13,11 +13,12 @@ from services.fhir.bulk.job import File, Job
 from services.fhir.bulk.kick_off import JOB
 from services.fhir.bulk.receipts import receipt
 from services.fhir.headers import http_date
-from services.fhir.outcomes import FhirError, Issue, forbidden, not_found
+from services.fhir.outcomes import FhirError, Issue, not_found
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import permissions
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.service import Service
 from services.fhir.store import export, jobs
+from services.fhir.within_scopes import check_some
 
 RETRY_SECONDS: Final = 2
 
@@ -65,9 +66,8 @@ async def job_file(request: FhirRequest, service: Service) -> Answer:
     if found is None:
         raise not_found("No such file", text="未找到该文件")
     name, content = found
-    if job.kind == "export" and name != "Bundle" and not permissions(request.caller.scopes).allow_some(name, "rs"):
-        raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
     if job.kind == "export" and name != "Bundle":
+        check_some(request.caller, name, READ + SEARCH)
         content = await _within_reach(name, content, service)
     await service.stores.audit_log.record(request.audit(f"{job.kind}-file", 200, query=f"job={job.id}&file={number}"))
     if "gzip" in request.header(b"accept-encoding"):

@@ -8,18 +8,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import jiter
 import msgspec
 
 from services.fhir.body import with_reference
 from services.fhir.bulk.recognition import numbers_in
-from services.fhir.interactions.may_search import check_may_search
 from services.fhir.naming import canonical
 from services.fhir.outcomes import FhirError, unprocessable
 from services.fhir.references import conditional, literal_references, rewrite
 from services.fhir.search.query import Match, SearchQuery, TokenValue
 from services.fhir.store.store import Store
 from services.fhir.validation import parse
+from services.fhir.within_scopes import check_may_search
 from services.kit.caller import Caller
 
 Json = dict[str, Any]
@@ -64,7 +63,7 @@ class Subjects:
         page = await store.search(query)
         found: dict[TokenValue, list[str]] = {each: [] for each in wanted}
         for stored in page.matches:
-            for each in numbers_in(jiter.from_json((stored.body or "").encode())) & found.keys():
+            for each in numbers_in(stored.parsed()) & found.keys():
                 found[each].append(stored.id)
         self._known |= {each: tuple(ids) for each, ids in found.items()}
 

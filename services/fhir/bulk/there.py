@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import jiter
 import msgspec
 
 from services.fhir.bulk.line_outcomes import Verb
@@ -49,7 +48,7 @@ class There(msgspec.Struct, frozen=True):
         """
         same = self._under_its_number(entry)
         if same is not None:
-            if not is_governed and same.version == 1 and not says_the_same(entry.resource, _body(same)):
+            if not is_governed and same.version == 1 and not says_the_same(entry.resource, same.parsed()):
                 raise _other(entry, same)
             return "unchanged", same
         return self._as_a_reading(entry)
@@ -110,13 +109,8 @@ async def _at(entries: Iterable[Entry], store: Store, service: Service) -> dict[
         for stored, at in await store.run(
             known_again.at_instants, kind, sorted(wanted), store.access, service.stores.vault
         ):
-            found[kind, stored.patient or "", at].append((_body(stored), stored))
+            found[kind, stored.patient or "", at].append((stored.parsed(), stored))
     return found
-
-
-def _body(stored: Stored) -> Json:
-    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return body
 
 
 def _other(entry: Entry, stored: Stored) -> FhirError:

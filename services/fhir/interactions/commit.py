@@ -10,7 +10,8 @@ from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.service import Service
 from services.fhir.store.holds import NothingFreeError
 from services.fhir.store.rows import AuditRow, Stored
-from services.fhir.store.store import NOTHING_KNOWN, Known, Store
+from services.fhir.store.sight import NOTHING_KNOWN, Known
+from services.fhir.store.store import Store
 
 T = TypeVar("T")
 

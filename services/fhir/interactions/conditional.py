@@ -14,7 +14,6 @@ from services.fhir.interactions.answers import written
 from services.fhir.interactions.audit_period import check_no_detour
 from services.fhir.interactions.commit import Finish, Written, carry_out
 from services.fhir.interactions.intent import Intent
-from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.prepare import Prepared, prepare
 from services.fhir.outcomes import FhirError, bad_request, not_found, precondition_failed
 from services.fhir.request import Answer, FhirRequest
@@ -24,6 +23,7 @@ from services.fhir.service import Service
 from services.fhir.store.rows import Claim, Stored, Write
 from services.fhir.store.store import Store
 from services.fhir.store.write import VersionConflict
+from services.fhir.within_scopes import check_may_search
 from services.kit.caller import Caller
 
 

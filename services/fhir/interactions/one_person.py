@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jiter
-
 from services.fhir.access.identity import identities_of
 from services.fhir.access.persons import contradicts
 from services.fhir.interactions.answers import of_write
@@ -41,7 +39,7 @@ async def known_to(store: Store, service: Service, patient: Json) -> Stored | No
 
 
 def _check_same(stated: Json, stored: Stored) -> None:
-    if contradicts(stated, jiter.from_json((stored.body or "").encode())):
+    if contradicts(stated, stored.parsed()):
         raise conflict(
             f"This identifier is that of Patient/{stored.id}, whose name or birth date is another; check the number, or change that record",
             code="duplicate",

@@ -15,7 +15,8 @@ from services.fhir.outcomes import FhirError, Issue, conflict, not_found
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.served import ServedType
 from services.fhir.service import Service
-from services.fhir.store.store import NOTHING_KNOWN, Known, Store
+from services.fhir.store.sight import NOTHING_KNOWN, Known
+from services.fhir.store.store import Store
 from services.fhir.store.write import VersionConflict
 from services.fhir.validation import parse, validate
 from services.kit.caller import HEADER, Caller, sign

@@ -11,7 +11,6 @@ import msgspec
 from services.fhir.bundle import bundle, outcome_entry, search_entry, text
 from services.fhir.interactions.audit_period import check_no_detour
 from services.fhir.interactions.codes import with_codes
-from services.fhir.interactions.may_search import check_may_search
 from services.fhir.interactions.sealed import Parameters, asked, sealed, stood_in_url
 from services.fhir.outcomes import Issue, bad_request, forbidden, operation_outcome
 from services.fhir.request import Answer, FhirRequest
@@ -23,6 +22,7 @@ from services.fhir.store.rows import Stored
 from services.fhir.store.search import MAX_INCLUDED, Page
 from services.fhir.store.tables import stored_types
 from services.fhir.view import contained_in, viewed
+from services.fhir.within_scopes import check_may_search
 
 _SAFE: Final = "/:|,$*-"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch

@@ -5,7 +5,6 @@ http://hl7.org/fhir/R4/terminology-service.html
 
 from typing import Any
 
-import jiter
 import msgspec
 
 from services.fhir.interactions.answers import present
@@ -77,9 +76,7 @@ async def subject(
 
 
 async def _instance(kind: Kind, request: FhirRequest, service: Service) -> Json:
-    stored = present(await service.stores.reading(lambda store: store.read(kind, request.id)), kind)
-    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return body
+    return present(await service.stores.reading(lambda store: store.read(kind, request.id)), kind).parsed()
 
 
 def given_resources(inputs: Inputs, *names: tuple[str, Kind]) -> list[dict[str, Any]]:

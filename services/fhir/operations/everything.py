@@ -15,7 +15,7 @@ from services.fhir.compartment import patient_types
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.supporting import MAX_SUPPORTING, supporting
 from services.fhir.operations.whose import the_patient, whose
-from services.fhir.outcomes import Issue, forbidden, operation_outcome
+from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.scopes import permissions
 from services.fhir.search.dates import parse_range
@@ -23,6 +23,7 @@ from services.fhir.service import Service
 from services.fhir.store.compartment import CompartmentQuery, compartment
 from services.fhir.store.cursors import seal, unseal
 from services.fhir.store.rows import Stored
+from services.fhir.within_scopes import check_some
 
 DEFAULT_COUNT: Final = 200
 MAX_COUNT: Final = 1000
@@ -75,8 +76,7 @@ async def _asked(inputs: Inputs, request: FhirRequest, service: Service) -> Aske
     for name in wanted:
         if name not in known:
             raise invalid("_type", f"{name[:64]} is not a type that is served here", "包含不支持的资源类型")
-        if not allowed.allow_some(name, "rs"):
-            raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
+        check_some(request.caller, name, "rs")
     own = [
         t for t in patient_types() if t in known and (allowed.allow_some(t, "rs") or (t == "Patient" and request.id))
     ]

@@ -1,9 +1,8 @@
 """$export of the system, of all patients and of a group: https://hl7.org/fhir/uv/bulkdata/STU2/export.html"""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-import jiter
 import msgspec
 
 from services.fhir.bulk.filters import parse_filters
@@ -11,7 +10,6 @@ from services.fhir.bulk.job import Export
 from services.fhir.bulk.kick_off import kick_off
 from services.fhir.compartment import patient_types
 from services.fhir.interactions.answers import present
-from services.fhir.interactions.may_search import check_may_search
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.outcomes import forbidden
 from services.fhir.references import relative
@@ -22,6 +20,7 @@ from services.fhir.search.query import types_in
 from services.fhir.service import Service
 from services.fhir.store.history import HistoryQuery
 from services.fhir.store.rows import Stored
+from services.fhir.within_scopes import check_may_search, check_some
 
 NDJSON: Final = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _KNOWN: Final = frozenset({"_outputFormat", "_since", "_type", "_typeFilter", "patient"})
@@ -58,8 +57,7 @@ async def _types(request: FhirRequest, inputs: Inputs, service: Service) -> tupl
     for name in wanted:
         if name not in possible:
             raise invalid("_type", f"{name[:64]} cannot be exported here", "包含无法在此导出的资源类型")
-        if not allowed.allow_some(name, "rs"):
-            raise forbidden(f"The token's scopes do not cover {name}.rs", text="令牌权限不足")
+        check_some(request.caller, name, "rs")
     types = tuple(t for t in possible if (t in wanted if wanted else allowed.allow_some(t, "rs")))
     if not types:
         raise forbidden("The token's scopes cover no type to export", text="令牌权限不足")
@@ -138,7 +136,8 @@ async def _group(
 
 
 def _patients_of(group: Stored, service: Service) -> tuple[str, ...]:
-    body: Any = jiter.from_json((group.body or "{}").encode())
-    entities = (m.get("entity", {}).get("reference", "") for m in body.get("member", ()) if not m.get("inactive"))
+    entities = (
+        m.get("entity", {}).get("reference", "") for m in group.parsed().get("member", ()) if not m.get("inactive")
+    )
     references = (relative(text, f"{service.base}/") for text in entities)
     return tuple(dict.fromkeys(r.removeprefix("Patient/") for r in references if r.startswith("Patient/")))

@@ -13,11 +13,12 @@ import jiter
 from services.fhir.bulk.kick_off import kick_off
 from services.fhir.bulk.lines import NDJSON, lines_of, numbered, parts_of
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
-from services.fhir.outcomes import bad_request, forbidden, unprocessable, unsupported_media
+from services.fhir.outcomes import bad_request, unprocessable, unsupported_media
 from services.fhir.references import relative
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import permissions
+from services.fhir.scopes import READ
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_whole
 
 MAX_INPUTS: Final = 100
 
@@ -60,8 +61,7 @@ async def _text(given: Inputs, request: FhirRequest, service: Service) -> bytes:
         raise unprocessable(
             "url: only a Binary of this server is taken", code="not-supported", text="仅支持本服务器的 Binary"
         )
-    if not permissions(request.caller.scopes).allow("Binary", "r"):
-        raise forbidden("The token's scopes do not cover Binary.r", text="令牌权限不足")
+    check_whole(request.caller, "Binary", READ)
     stored = await service.stores.reading(lambda store: store.read("Binary", resource_id))
     if stored is None or stored.body is None:
         raise unprocessable("url: no such Binary", code="not-found", text="未找到该 Binary")

@@ -6,10 +6,11 @@ import msgspec
 
 from services.fhir.headers import check_accept
 from services.fhir.operations import OPERATIONS, Level, Operation
-from services.fhir.outcomes import forbidden, method_not_allowed, not_found
+from services.fhir.outcomes import method_not_allowed, not_found
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import ANY, permissions
+from services.fhir.scopes import ANY
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_operation
 
 
 async def invoke(request: FhirRequest, service: Service) -> Answer:
@@ -31,8 +32,7 @@ async def invoke(request: FhirRequest, service: Service) -> Answer:
 def _check_scope(operation: Operation, request: FhirRequest) -> None:
     """Whoever forwards it, the gateway or a batch, may not know what the operations of each service need; the owner does."""
     kind = request.type or ANY
-    if not permissions(request.caller.scopes).allow_operation(operation.name, kind, operation.letters):
-        raise forbidden(f"The token's scopes do not cover {kind}.{operation.letters}", text="令牌权限不足")
+    check_operation(request.caller, operation.name, kind, operation.letters)
 
 
 def _as_binary(answer: Answer) -> Answer:

@@ -1,7 +1,5 @@
 """Bundle/$page: a document as a page that people read, as PDF or HTML: docs/adr/0029, http://hl7.org/fhir/R4/documents.html#presentation"""
 
-import jiter
-
 from services.fhir.access.grants import patient_in
 from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import read_inputs
@@ -19,7 +17,7 @@ async def page(request: FhirRequest, service: Service) -> Answer:
     kind = wanted(request)
     read_inputs(request).check_known(())
     stored = present(await service.stores.read("Bundle", request.id), "Bundle")
-    document = Document(jiter.from_json((stored.body or "").encode(), float_mode="decimal"), service.zone)
+    document = Document(stored.parsed(), service.zone)
     if not document.composition:
         raise unprocessable(
             "Only a document has a page: a Bundle of type document with its Composition first",

@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import jiter
-
 from services.fhir.compartment import patient_types
 from services.fhir.definitions import resource_types
 from services.fhir.references import literal_references, relative
@@ -45,7 +43,7 @@ async def supporting(
 
 
 def _references(stored: Stored, base: str) -> set[str]:
-    body = jiter.from_json((stored.body or "{}").encode())
+    body = stored.parsed()
     return {relative(reference, f"{base}/") for reference in literal_references(body)}
 
 

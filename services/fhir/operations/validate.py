@@ -8,13 +8,14 @@ from services.fhir.interactions.answers import present
 from services.fhir.interactions.intent import Intent
 from services.fhir.interactions.prepare import prepare
 from services.fhir.operations.inputs import Inputs, Json, invalid
-from services.fhir.outcomes import FhirError, Issue, bad_request, forbidden, operation_outcome
+from services.fhir.outcomes import FhirError, Issue, bad_request, operation_outcome
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import READ, permissions
+from services.fhir.scopes import READ
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.validation import examine, parse, validate
 from services.fhir.validation.profiles import profile_check
+from services.fhir.within_scopes import check_some
 
 Mode = Literal["create", "update", "delete", "profile"]
 
@@ -101,8 +102,7 @@ def _check(mode: Mode | None, profiles: tuple[str, ...], resource: Json | None, 
 
 async def _stored(request: FhirRequest, service: Service) -> Stored:
     """What is stored is examined for those who may read it."""
-    if not permissions(request.caller.scopes).allow_some(request.type, READ):
-        raise forbidden(f"The token's scopes do not cover {request.type}.r", text="令牌权限不足")
+    check_some(request.caller, request.type, READ)
     return present(await service.stores.reading(lambda store: store.read(request.type, request.id)), request.type)
 
 

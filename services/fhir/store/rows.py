@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import jiter
 import msgspec
 
 from services.fhir import balp
@@ -78,6 +79,11 @@ class Stored(msgspec.Struct, frozen=True):
     @property
     def is_deleted(self) -> bool:
         return self.body is None
+
+    def parsed(self) -> dict[str, Any]:
+        """The resource, its decimals with their digits; empty for a deletion."""
+        found: dict[str, Any] = jiter.from_json((self.body or "{}").encode(), float_mode="decimal")
+        return found
 
 
 class AuditRow(msgspec.Struct, frozen=True):

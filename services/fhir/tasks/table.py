@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.fhir import definitions
+from services.fhir.elements import CANONICAL
 
 Json = dict[str, Any]
 Actor = Literal["P", "F", "C"]
 
-CANONICAL: Final = "https://yiyang.example/fhir"
 TASK_CODE: Final = f"{CANONICAL}/CodeSystem/task-code"
 PARAMETER: Final = f"{CANONICAL}/CodeSystem/task-parameter"
 ACTORS: Final = {"P": ("提出方", "who asked"), "F": ("承办方", "who answers"), "C": ("平台时钟", "platform clock")}

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import jiter
-
 from services.fhir.outcomes import not_found
 from services.fhir.search.keys import text_key
 from services.fhir.store.canonicals import by_key
@@ -55,7 +53,7 @@ class Catalog:
         return await self._maps("target-system", "target", system)
 
     async def _maps(self, parameter: str, element: str, system: str) -> list[Json]:
-        stored = [_body(s) for s in await by_key(self._stores, "ConceptMap", text_key(parameter, system))]
+        stored = [s.parsed() for s in await by_key(self._stores, "ConceptMap", text_key(parameter, system))]
         known = {r.get("url") for r in stored}
         ours = (r for r in shipped_maps() if r["url"] not in known)
         return [*stored, *(r for r in ours if any(g.get(element) == system for g in r["group"]))]
@@ -73,7 +71,7 @@ class Catalog:
             if resource["resourceType"] == kind and resource.get("url") == url and _has(resource, version):
                 return resource
         stored = await by_key(self._stores, kind, text_key("url", url))
-        found = newest([(s, _body(s)) for s in stored], version)
+        found = newest([(s, s.parsed()) for s in stored], version)
         ours = shipped(kind, url)
         return found or (ours if ours and _has(ours, version) else None)
 
@@ -104,11 +102,6 @@ def _has(resource: Json, version: str) -> bool:
 
 def _url(canonical: str) -> str:
     return canonical.partition("|")[0]
-
-
-def _body(stored: Stored) -> Json:
-    body: Json = jiter.from_json((stored.body or "{}").encode(), float_mode="decimal")
-    return body
 
 
 def _all_codes_of(canonical: str, system: str) -> Json:

@@ -11,6 +11,7 @@ import jiter
 import msgspec
 
 from services.fhir import definitions
+from services.fhir.elements import concept
 from services.fhir.terminology.systems import System
 
 Json = dict[str, Any]
@@ -70,3 +71,9 @@ def _lines(kind: Kind) -> dict[str, bytes]:
     lines = files(definitions).joinpath(_FACTS[kind]).read_bytes().splitlines()[2:-1]
     pairs = (line.rstrip(b",").split(b'":', 1) for line in lines)
     return {key[1:].decode(): record for key, record in pairs}
+
+
+def known_concept(system: str, code: str) -> Json:
+    """A CodeableConcept with the words that the shipped code system has for it."""
+    found = shipped_system(system)
+    return concept(system, code, found.concepts[code].display if found and code in found.concepts else None)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-import jiter
 import msgspec
 
 from services.fhir.access.grants import patient_in
@@ -17,12 +16,13 @@ from services.fhir.interactions.answers import location, present
 from services.fhir.interactions.commit import write
 from services.fhir.interactions.intent import Intent
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
-from services.fhir.outcomes import forbidden, method_not_allowed
+from services.fhir.outcomes import method_not_allowed
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import CREATE, permissions
+from services.fhir.scopes import CREATE
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored, instant
 from services.fhir.store.store import Store
+from services.fhir.within_scopes import check_whole
 from services.records.assembly import assembled
 from services.records.labels import highest
 
@@ -37,10 +37,10 @@ async def document(request: FhirRequest, service: Service) -> Answer:
     persist = bool(inputs.flag("persist"))
     if persist and request.method != "POST":
         raise method_not_allowed("What is kept is asked for by POST", headers={"Allow": "POST"})
-    if persist and not permissions(request.caller.scopes).allow("Bundle", CREATE):
-        raise forbidden(f"The token's scopes do not cover Bundle.{CREATE}", text="令牌权限不足")
+    if persist:
+        check_whole(request.caller, "Bundle", CREATE)
     composition = present(await service.stores.read("Composition", _id(inputs, request)), "Composition")
-    note: Json = jiter.from_json((composition.body or "").encode())
+    note = composition.parsed()
     parts = (composition, *await assembled(note, service))
     body = _bundle(parts, request, service)
     about = (patient_in(note.get("subject")), composition.patient)
@@ -59,7 +59,7 @@ def _id(inputs: Inputs, request: FhirRequest) -> str:
 
 
 def _bundle(parts: Sequence[Stored], request: FhirRequest, service: Service) -> bytes:
-    code = highest(jiter.from_json((each.body or "{}").encode()) for each in parts)
+    code = highest(each.parsed() for each in parts)
     meta = f'"meta":{{"security":[{msgspec.json.encode(code).decode()}]}},' if code else ""
     entries = ",".join(
         f'{{"fullUrl":{text(f"{service.base}/{each.type}/{each.id}")},"resource":{each.body}}}' for each in parts

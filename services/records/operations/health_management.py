@@ -5,15 +5,13 @@
 
 from typing import Any, Final
 
-import jiter
-
 from services.fhir.operations.inputs import invalid, parameters, read_inputs
 from services.fhir.operations.whose import the_patient, whose
-from services.fhir.outcomes import forbidden
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import READ, SEARCH, permissions
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_whole
 from services.records.health_management import CHECK_UP, DOCUMENTS, Managed, blocks, is_due, managed
 
 Json = dict[str, Any]
@@ -30,12 +28,11 @@ async def health_management(request: FhirRequest, service: Service) -> Answer:
     year = request.at.astimezone(service.zone).year if given is None else given
     if year not in _YEARS:
         raise invalid("year", "a year of the programme", "年份有误")
-    if not permissions(request.caller.scopes).allow("Composition", READ + SEARCH):
-        raise forbidden("The token's scopes do not cover Composition.rs", text="令牌权限不足")
+    check_whole(request.caller, "Composition", READ + SEARCH)
     patient = await the_patient(request, service)
     found = managed(year, await _check_ups(year, await whose(patient, service), request, service))
     await service.stores.audit_log.record(request.audit("health-management", 200, of=patient))
-    birth = jiter.from_json((patient.body or "{}").encode()).get("birthDate")
+    birth = patient.parsed().get("birthDate")
     return parameters(*_told(found, birth))
 
 
@@ -50,7 +47,7 @@ async def _check_ups(year: int, patients: tuple[str, ...], request: FhirRequest,
     ]
     query = parse_search("Composition", asked, now=request.at, strict=True, base=service.base, zone=service.zone)
     page = await service.stores.reading(lambda store: store.search(query))
-    return [jiter.from_json((each.body or "").encode()) for each in page.matches]
+    return [each.parsed() for each in page.matches]
 
 
 def _told(found: Managed, birth: str | None) -> list[Json]:

@@ -5,7 +5,6 @@ http://hl7.org/fhir/R4/patient-operation-match.html
 
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.fhir.bundle import bundle
@@ -68,7 +67,7 @@ async def _candidates(searches: Any, request: FhirRequest, service: Service) -> 
 
 
 def _ranked(person: Features, candidates: dict[str, Stored]) -> list[Match]:
-    verdicts = [(stored, compare(person, features_of(_body(stored)))) for stored in candidates.values()]
+    verdicts = [(stored, compare(person, features_of(stored.parsed()))) for stored in candidates.values()]
     likely = [each for each in verdicts if each[1].grade != "certainly-not"]
     return sorted(likely, key=lambda each: (-each[1].bits, each[0].id))
 
@@ -88,8 +87,3 @@ def _entry(stored: Stored, verdict: Verdict, base: str) -> str:
         "score": verdict.score,
     }
     return f'{{"fullUrl":"{base}/{stored.type}/{stored.id}","resource":{stored.body},"search":{msgspec.json.encode(search).decode()}}}'
-
-
-def _body(stored: Stored) -> Json:
-    found: Json = jiter.from_json((stored.body or "").encode())
-    return found

@@ -45,7 +45,7 @@ class _Pair(msgspec.Struct, frozen=True):
 async def merge(request: FhirRequest, service: Service) -> Answer:
     inputs = _inputs(request)
     pair = await service.stores.reading(lambda store: _pair(inputs, request, store, service))
-    source, target = _body(pair.source), _body(pair.target)
+    source, target = pair.source.parsed(), pair.target.parsed()
     check_mergeable(source, target)
     result = inputs.resource("result-patient", "Patient")
     if result is not None and result.get("id") != target["id"]:
@@ -59,12 +59,12 @@ async def merge(request: FhirRequest, service: Service) -> Answer:
 async def unmerge(request: FhirRequest, service: Service) -> Answer:
     inputs = _inputs(request)
     pair = await service.stores.reading(lambda store: _pair(inputs, request, store, service))
-    source, target = _body(pair.source), _body(pair.target)
+    source, target = pair.source.parsed(), pair.target.parsed()
     version = version_before(source, f"Patient/{target['id']}")
     before = (
         await service.stores.reading(lambda store: store.vread("Patient", source["id"], version)) if version else None
     )
-    bodies = unmerged(source, target, _body(before) if before else source)
+    bodies = unmerged(source, target, before.parsed() if before else source)
     if inputs.flag("preview"):
         return _answer(bodies[1], _UNDONE)
     return await _write(pair, bodies, "unmerge", request, service)
@@ -84,7 +84,7 @@ async def _write(
         target = written[1]
         assert target is not None  # noqa: S101 - nothing is deleted here
         store.audit(request.audit(act, 200, about=[pair.source.id, pair.target.id]))
-        return _answer(_body(target), _DONE if act == "merge" else _UNDONE)
+        return _answer(target.parsed(), _DONE if act == "merge" else _UNDONE)
 
     return await write_all(intents, service, finish)
 
@@ -149,8 +149,3 @@ def _provenance(pair: _Pair, act: str, request: FhirRequest) -> Json:
 def _answer(result: Json, issue: Issue) -> Answer:
     outcome = jiter.from_json(operation_outcome([issue]))
     return parameters({"name": "outcome", "resource": outcome}, {"name": "result", "resource": result})
-
-
-def _body(stored: Stored) -> Json:
-    found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return found

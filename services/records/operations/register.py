@@ -6,7 +6,6 @@ and 29). Wrong facts answer as an unknown person does. Who has a basis already i
 
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.fhir.access.consent import permissions_of
@@ -18,13 +17,14 @@ from services.fhir.interactions.commit import decided_again, put
 from services.fhir.interactions.intent import Intent, changed, created
 from services.fhir.interactions.prepare import Prepared, prepare, together
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
-from services.fhir.outcomes import FhirError, forbidden, not_found
+from services.fhir.outcomes import FhirError, not_found
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import CREATE, permissions
+from services.fhir.scopes import CREATE
 from services.fhir.service import Service
 from services.fhir.store import registration
 from services.fhir.store.rows import Stored, Write
 from services.fhir.store.store import Store
+from services.fhir.within_scopes import check_whole
 from services.records.operations.notices import notice
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ async def register(request: FhirRequest, service: Service) -> Answer:
         lambda store: store.run(registration.check_attempts, request.caller.organization, request.at, MAX_WRONG)
     )
     known = await service.stores.reading(lambda store: store.run(registration.find, stated.key, service.stores.vault))
-    if known is not None and not same_person(stated.patient, _body(known)):
+    if known is not None and not same_person(stated.patient, known.parsed()):
         known = None
         if stated.creates:
             raise await _unknown(request, service)
@@ -62,10 +62,8 @@ async def register(request: FhirRequest, service: Service) -> Answer:
 
 def _check_scopes(request: FhirRequest) -> None:
     """It writes both, from wherever it was invoked."""
-    allowed = permissions(request.caller.scopes)
     for resource_type in ("Patient", "Consent"):
-        if not allowed.allow(resource_type, CREATE):
-            raise forbidden(f"The token's scopes do not cover {resource_type}.{CREATE}", text="令牌权限不足")
+        check_whole(request.caller, resource_type, CREATE)
 
 
 def _statement(inputs: Inputs, request: FhirRequest) -> _Statement:
@@ -158,7 +156,7 @@ async def _patient(stated: _Statement, known: Stored | None, store: Store) -> In
     current = await store.read("Patient", known.id)
     if current is None or current.body is None:
         raise not_found("No person with these facts is known here", text="未找到符合所述信息的人员")
-    body = _body(current)
+    body = current.parsed()
     there = body.setdefault("identifier", [])
     names = {(i.get("system"), i.get("value")) for i in there}
     own = [i for i in stated.patient["identifier"] if not identities_of({"identifier": [i]})]
@@ -188,8 +186,3 @@ def _opened(stated: _Statement, patient: str, request: FhirRequest) -> Opens:
             for p in permitted
         )
     )
-
-
-def _body(stored: Stored) -> Json:
-    found: Json = jiter.from_json((stored.body or "{}").encode(), float_mode="decimal")
-    return found

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.fhir.access.grants import name_in
@@ -48,12 +47,12 @@ class Papers(msgspec.Struct, frozen=True):
 async def papers(patient: Stored, patients: Sequence[str], request: FhirRequest, service: Service) -> Papers:
     found = await _found(patients, request, service)
     bodies = {_name(each): each for each in (patient, *(each for several in found.values() for each in several))}
-    parsed = {name: _parsed(each) for name, each in bodies.items()}
+    parsed = {name: each.parsed() for name, each in bodies.items()}
     names = {
         name: _references(each, service) for name, each in parsed.items() if each["resourceType"] not in _BY_ITSELF
     }
     named = await _named({name for each in names.values() for name in each} - parsed.keys(), request, service)
-    parsed |= {_name(each): _parsed(each) for each in named}
+    parsed |= {_name(each): each.parsed() for each in named}
     asked = {ask: [parsed[_name(each)] for each in several] for ask, several in found.items()}
     sections = filled(asked, lambda reference: parsed.get(name_in(reference) or ""))
     told = dict.fromkeys(f"{r['resourceType']}/{r['id']}" for each in sections for r in each.resources)
@@ -101,8 +100,3 @@ def _references(resource: Json, service: Service) -> frozenset[str]:
 
 def _name(stored: Stored) -> str:
     return f"{stored.type}/{stored.id}"
-
-
-def _parsed(stored: Stored) -> Json:
-    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return body

@@ -4,7 +4,7 @@ What is acknowledged is durable. A database that is away raises: then nothing is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from random import random
 from typing import Final
@@ -13,12 +13,13 @@ import msgspec
 
 from services.fhir.interactions.bundles import post_bundle
 from services.fhir.operations.operation import Handler
-from services.fhir.outcomes import FhirError, forbidden, too_large
+from services.fhir.outcomes import FhirError, too_large
 from services.fhir.request import FhirRequest
-from services.fhir.scopes import UPDATE, permissions
+from services.fhir.scopes import UPDATE
 from services.fhir.service import Service
 from services.fhir.store import v2_messages
-from services.fhir.store.v2_messages import Known, Receipt, TakenError
+from services.fhir.store.v2_messages import Receipt, TakenError
+from services.fhir.within_scopes import check_whole
 from services.kit.database import DatabaseUnavailable
 from services.kit.ids import uuid7
 from services.kit.logging import log_failure
@@ -29,10 +30,8 @@ from services.records.v2.batch import MOST_MESSAGES, messages_in
 from services.records.v2.charset import UTF8, decoded, named
 from services.records.v2.datatypes import Here
 from services.records.v2.faults import (
-    DUPLICATE_KEY,
     EVENT_CODE,
     INTERNAL,
-    AckCode,
     Fault,
     NotTakenError,
     Place,
@@ -42,6 +41,7 @@ from services.records.v2.faults import (
 from services.records.v2.mapping import Act
 from services.records.v2.mapping import Mapping as Rules
 from services.records.v2.message import Message, check_header
+from services.records.v2.receipts import again, keep_refused, receipt_of, said, told_faults
 from services.records.v2.refusals import faults_of
 from services.records.v2.work import Work
 
@@ -80,18 +80,18 @@ async def receive_all(content: bytes, request: FhirRequest, service: Service, ho
 async def receive(content: bytes, request: FhirRequest, service: Service, how: How) -> bytes:
     """What was accepted before is found out by the commit, which writes nothing then: most messages come once."""
     told = header_fields(content)
-    receipt = _receipt(content, told, request)
-    codec = named(_said(told, 18) or how.rules.charset) or UTF8
+    receipt = receipt_of(content, told, request)
+    codec = named(said(told, 18) or how.rules.charset) or UTF8
     try:
         try:
             await _carry_out(receipt, codec, request, service, how)
         except NotTakenError as error:
-            await _refuse(receipt, error.code, error.faults, codec, request, service)
+            await keep_refused(receipt, error.code, error.faults, codec, request, service)
     except TakenError:
         known = await service.stores.reading(lambda store: store.run(v2_messages.find, receipt.key))
         assert known is not None  # noqa: S101 - it was taken by what is there
         await service.stores.audit_log.record(request.audit("process-v2", 200))
-        return _again(known, receipt, request)
+        return again(known, receipt, request)
     return receipt.acknowledgement
 
 
@@ -99,7 +99,7 @@ async def _carry_out(receipt: Receipt, codec: str, request: FhirRequest, service
     """Plan on what is there, write; what another message came before is planned again."""
     try:
         check_header(receipt.content)
-        message = Message(decoded(receipt.content, _said(header_fields(receipt.content), 18), how.rules.charset)[0])
+        message = Message(decoded(receipt.content, said(header_fields(receipt.content), 18), how.rules.charset)[0])
         for n in count(1):
             work = await _planned(message, request, service, how.rules)
             try:
@@ -137,7 +137,7 @@ async def _planned(message: Message, request: FhirRequest, service: Service, rul
 async def _write(work: Work, receipt: Receipt, codec: str, merge_records: Handler) -> None:
     """Receipt and effect are one commit."""
     request, service = work.request, work.service
-    receipt.faults = _encode([_told(each) for each in work.warnings]).decode()
+    receipt.faults = told_faults(work.warnings)
     receipt.acknowledgement = acknowledge(receipt.content, "AA", work.warnings, request.at, uuid7(), codec)
     acting = msgspec.structs.replace(service, stores=msgspec.structs.replace(service.stores, effect=receipt))
     if work.merging is not None:
@@ -162,8 +162,7 @@ async def _register(work: Work, register: Handler) -> None:
 
 
 def _check_may_merge(request: FhirRequest) -> None:
-    if not permissions(request.caller.scopes).allow("Patient", UPDATE):
-        raise forbidden(f"The token's scopes do not cover Patient.{UPDATE}", text="令牌权限不足")
+    check_whole(request.caller, "Patient", UPDATE)
 
 
 def _merging(source: str, target: str, request: FhirRequest) -> FhirRequest:
@@ -177,50 +176,6 @@ def _inner(path: Mapping[str, str], body: bytes, request: FhirRequest) -> FhirRe
     return FhirRequest("POST", path, "", _FHIR, body, request.caller, request.at)
 
 
-async def _refuse(
-    receipt: Receipt, code: AckCode, faults: Sequence[Fault], codec: str, request: FhirRequest, service: Service
-) -> None:
-    """Stored all the same: it is processed when it comes again, or is replayed (`yiyang v2 replay`)."""
-    receipt.code = code
-    receipt.faults = _encode([_told(each) for each in faults]).decode()
-    receipt.acknowledgement = acknowledge(receipt.content, code, faults, request.at, uuid7(), codec)
-    async with service.stores.database.connection() as connection:
-        await receipt.write(connection, (), service.stores.vault)
-    await service.stores.audit_log.record(request.audit("process-v2", 422))
-
-
-def _again(known: Known, receipt: Receipt, request: FhirRequest) -> bytes:
-    """The same answer; another message under a number that is used up is refused, and the one before stays."""
-    if known.digest == v2_messages.digest_of(receipt.content):
-        return known.acknowledgement
-    return acknowledge(receipt.content, "AR", (_used(),), request.at, uuid7(), UTF8)
-
-
-def _receipt(content: bytes, told: list[str], request: FhirRequest) -> Receipt:
-    """By sender and control id; what has none is known by its bytes."""
-    control = _said(told, 10)
-    sender = (_said(told, 3), _said(told, 4), control) if control else (v2_messages.digest_of(content),)
-    caller = request.caller
-    event = "^".join(_said(told, 9).split("^")[:2])
-    return Receipt(
-        v2_messages.key_of(caller.client, *sender),
-        caller.client,
-        caller.organization,
-        event,
-        control,
-        request.at,
-        content,
-    )
-
-
-def _said(told: list[str], field: int) -> str:
-    return told[field - 1].strip() if field <= len(told) else ""
-
-
-def _told(fault: Fault) -> dict[str, str]:
-    return {"place": str(fault.place), "code": fault.code, "severity": fault.severity, "diagnostics": fault.diagnostics, "text": fault.text}  # fmt: skip
-
-
 def _unknown_event(rules: Rules) -> Fault:
     known = ", ".join(rules.events)
     return Fault(
@@ -228,15 +183,6 @@ def _unknown_event(rules: Rules) -> Fault:
         EVENT_CODE,
         f"MSH-9: this message type and event is not taken; taken are {known}",
         f"MSH-9：不支持该消息类型或事件；支持 {known}",
-    )
-
-
-def _used() -> Fault:
-    return Fault(
-        Place("MSH", field=10),
-        DUPLICATE_KEY,
-        "MSH-10: another message of this control id was accepted before",
-        "MSH-10：该消息控制号已用于另一条已接收的消息",
     )
 
 

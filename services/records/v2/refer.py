@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import CANONICAL, concept
 from services.records.v2.datatypes import numbered
 from services.records.v2.faults import REQUIRED_FIELD, Place
 from services.records.v2.person import person
@@ -9,7 +10,7 @@ from services.records.v2.work import Work
 
 Json = dict[str, Any]
 
-_OURS: Final = "https://yiyang.example/fhir/CodeSystem"
+_OURS: Final = f"{CANONICAL}/CodeSystem"
 _REFERRED_TO: Final = "RT"
 _LACKS: Final = (
     ("identifier", Place("RF1", field=6), "the referral number 转诊编号", "转诊编号"),
@@ -44,9 +45,9 @@ async def referred(work: Work) -> None:
 
 def _request(number: str, elements: Json, patient: str, receiver: str | None, work: Work) -> Json:
     direction = elements.pop("direction", None)
-    categories = [_concept("service-category", "referral", "双向转诊")]
+    categories = [concept(f"{_OURS}/service-category", "referral", "双向转诊")]
     if direction:
-        categories.append(_concept("referral-direction", direction))
+        categories.append(concept(f"{_OURS}/referral-direction", direction))
     made: Json = {
         "resourceType": "ServiceRequest",
         "id": work.own_id("referral", number),
@@ -71,9 +72,9 @@ def _task(request: Json, patient: str, receiver: str, work: Work) -> Json:
     return {
         "resourceType": "Task",
         "status": "draft",
-        "businessStatus": _concept("referral-business-status", "draft", "草稿"),
+        "businessStatus": concept(f"{_OURS}/referral-business-status", "draft", "草稿"),
         "intent": "order",
-        "code": _concept("task-code", "referral", "双向转诊"),
+        "code": concept(f"{_OURS}/task-code", "referral", "双向转诊"),
         "focus": {"reference": f"ServiceRequest/{request['id']}"},
         "for": {"reference": patient},
         "authoredOn": work.request.at.astimezone(work.here.zone).isoformat(),
@@ -101,7 +102,3 @@ def _tell(known: Json, work: Work) -> None:
         work.warn(
             Place("RF1"), REQUIRED_FIELD, f"stored as a draft; it still lacks {english}", f"已存为草稿，尚缺{chinese}"
         )
-
-
-def _concept(system: str, code: str, display: str = "") -> Json:
-    return {"coding": [{"system": f"{_OURS}/{system}", "code": code} | ({"display": display} if display else {})]}

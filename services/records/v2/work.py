@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-import jiter
 import msgspec
 
-from services.fhir.interactions.may_search import check_may_search
 from services.fhir.request import FhirRequest
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
+from services.fhir.within_scopes import check_may_search
 from services.records.v2.datatypes import Here
 from services.records.v2.faults import DUPLICATE_KEY, Fault, NotTakenError, Place
 from services.records.v2.fill import Filled, Near, fill
@@ -61,7 +60,7 @@ class Work:
         )
         asked = msgspec.structs.replace(query, count=_CANDIDATES)
         page = await self.service.stores.reading(lambda store: store.search(asked))
-        return [(_body(each), each.version) for each in page.matches]
+        return [(each.parsed(), each.version) for each in page.matches]
 
     async def there(self, resource_type: str, resource_id: str, patient: str, place: Place) -> Known | None:
         """What the sender has numbered before; NotTakenError where that was about somebody else."""
@@ -109,13 +108,8 @@ class Work:
         self.warnings.append(Fault(place, code, f"{place}: {diagnostics}", f"{place}：{text}", "W"))
 
 
-def _body(stored: Stored) -> Json:
-    found: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return found
-
-
 def _theirs(stored: Iterable[Stored], patient: str, place: Place) -> dict[str, Known]:
-    found = {each.id: (_body(each), each.version) for each in stored if not each.is_deleted}
+    found = {each.id: (each.parsed(), each.version) for each in stored if not each.is_deleted}
     if any(body.get("subject") != {"reference": patient} for body, _ in found.values()):
         raise NotTakenError("AE", _anothers(place))
     return found

@@ -10,8 +10,8 @@ from typing import Any
 from services.fhir.access.grants import instant_of
 from services.fhir.business import Change, Hold, Timer
 from services.fhir.clockwork import is_clock
+from services.fhir.elements import id_in, reference_in
 from services.referral.booking import queue, states
-from services.referral.codes import id_in, reference_in
 from services.referral.decided import Part
 from services.referral.desk import Desk
 from services.referral.effects import capacity_of, quota_owner

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from services.fhir.elements import reference_in
 from services.referral.booking import states
 from services.referral.capacity import is_for
-from services.referral.codes import reference_in
 from services.referral.effects import capacity_of, quota_owner
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from services.fhir.access.grants import instant_of
-from services.referral.codes import CANONICAL, reference_in
+from services.fhir.elements import CANONICAL, reference_in
 
 Json = dict[str, Any]
 

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.fhir.elements import concept, reference_in
 from services.referral.booking import states
-from services.referral.codes import SERVICE_CATEGORY, concept, reference_in
+from services.referral.codes import SERVICE_CATEGORY
 
 Json = dict[str, Any]
 

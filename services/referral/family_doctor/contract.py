@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.referral.codes import CONTRACT_TERM, CONTRACT_TYPE, codes_in, reference_in
+from services.fhir.elements import codes_in, reference_in
+from services.referral.codes import CONTRACT_TERM, CONTRACT_TYPE
 from services.referral.refusals import lacks
 
 Json = dict[str, Any]

@@ -7,23 +7,25 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-import jiter
 import msgspec
 
+from services.fhir.elements import concept, id_in
 from services.fhir.interactions.answers import location, present, version_headers
 from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import Intent
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
-from services.fhir.outcomes import FhirError, forbidden
+from services.fhir.outcomes import FhirError
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import CREATE, permissions
+from services.fhir.scopes import CREATE
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
 from services.fhir.store.shards import new_id, shard_of
-from services.fhir.store.store import Known, Store
+from services.fhir.store.sight import Known
+from services.fhir.store.store import Store
+from services.fhir.within_scopes import check_whole
 from services.referral.clocks import clock_of
-from services.referral.codes import INPUT, OUTPUT, concept, id_in, is_referral
+from services.referral.codes import INPUT, OUTPUT, is_referral
 from services.referral.parties import actors_of
 from services.referral.states import STATES, business_status, state_of
 from services.referral.workflow import ACTS, RESUMED, SAME, actions, refused
@@ -73,8 +75,7 @@ class Making(msgspec.Struct):
 
     def _check_scope(self, resource_type: str) -> None:
         """What it brings with it, it writes as its caller may."""
-        if not permissions(self.request.caller.scopes).allow(resource_type, CREATE):
-            raise forbidden(f"The token's scopes do not cover {resource_type}.{CREATE}", text="令牌权限不足")
+        check_whole(self.request.caller, resource_type, CREATE)
 
 
 Extra = Callable[[Json, Inputs, Making], Json]
@@ -101,7 +102,7 @@ async def perform(
     inputs.check_known({part.name for part in parts} | {*more})
     found, known = await service.stores.to_change("Task", request.id)
     stored = present(found, "Task")
-    task = opened(stored)
+    task = stored.parsed()
     making = Making(request, service, id_in(task.get("for"), "Patient"), {})
     body = moved(act, task, request)
     for part in parts:
@@ -114,12 +115,7 @@ async def perform(
 async def current(task_id: str, service: Service) -> tuple[Stored, Json]:
     """The Task as its caller may read it."""
     stored = present(await service.stores.read("Task", task_id), "Task")
-    return stored, opened(stored)
-
-
-def opened(stored: Stored) -> Json:
-    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return body
+    return stored, stored.parsed()
 
 
 def moved(act: str, task: Json, request: FhirRequest) -> Json:

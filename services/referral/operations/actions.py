@@ -2,14 +2,15 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import id_in
 from services.fhir.operations.inputs import Inputs, invalid, parameters, read_inputs
 from services.fhir.operations.operation import Operation
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.fhir.store.rows import Stored
-from services.referral.codes import ACT, id_in, is_referral
+from services.referral.codes import ACT, is_referral
 from services.referral.guards import GUARDS
-from services.referral.operations.acting import OURS, current, opened
+from services.referral.operations.acting import OURS, current
 from services.referral.parties import actors_of
 from services.referral.states import state_of
 from services.referral.workflow import Move, actions
@@ -30,7 +31,7 @@ async def actions_of(request: FhirRequest, service: Service) -> Answer:
         return parameters(*(_action(move) for move in _open(task, request)))
     ids = _ids(inputs)
     found = await service.stores.reading(lambda store: store.read_many("Task", ids))
-    about = [id_in(opened(each).get("for"), "Patient") for each in found if not each.is_deleted]
+    about = [id_in(each.parsed().get("for"), "Patient") for each in found if not each.is_deleted]
     await service.stores.audit_log.record(request.audit("actions", 200, about=about))
     return parameters(*(_task(each, request) for each in found if not each.is_deleted))
 
@@ -44,7 +45,7 @@ def _ids(inputs: Inputs) -> list[str]:
 
 
 def _task(stored: Stored, request: FhirRequest) -> Json:
-    task = opened(stored)
+    task = stored.parsed()
     named = {"name": "reference", "valueReference": {"reference": f"Task/{stored.id}"}}
     state = {"name": "state", "valueCode": state_of(task)}
     acts = [{"name": "act", "valueCode": move.act} for move in _open(task, request)]

@@ -21,7 +21,6 @@ from services.fhir.store.rows import Stored
 from services.fhir.store.store import Store
 from services.referral.booking.proposals import proposal, with_patient
 from services.referral.booking.states import WAITING
-from services.referral.operations.acting import opened
 from services.referral.operations.appointment_find import IHE
 
 Json = dict[str, Any]
@@ -56,7 +55,7 @@ async def _asked(inputs: Inputs, service: Service) -> tuple[Stored | None, Json]
         )
     if name:
         stored = present(await service.stores.read("Appointment", name.partition("/")[2]), "Appointment")
-        return stored, opened(stored)
+        return stored, stored.parsed()
     if proposed:
         return None, {name: each for name, each in proposed.items() if name not in ("id", "meta")}
     return None, await _of_slot(slot or {}, service)
@@ -64,10 +63,10 @@ async def _asked(inputs: Inputs, service: Service) -> tuple[Stored | None, Json]
 
 async def _of_slot(reference: Json, service: Service) -> Json:
     slot_id = (name_in(reference) or "").removeprefix("Slot/")
-    slot = opened(present(await service.stores.read("Slot", slot_id), "Slot"))
+    slot = present(await service.stores.read("Slot", slot_id), "Slot").parsed()
     schedule_id = (name_in(slot.get("schedule")) or "").removeprefix("Schedule/")
     schedule = await service.stores.read("Schedule", schedule_id)
-    return proposal(slot, opened(schedule) if schedule and schedule.body else {}, None)
+    return proposal(slot, schedule.parsed() if schedule and schedule.body else {}, None)
 
 
 def _as_wanted(appointment: Json, status: str, inputs: Inputs) -> Json:

@@ -9,14 +9,16 @@ from uuid import uuid4
 import msgspec
 
 from services.fhir.bundle import bundle, outcome_entry
+from services.fhir.elements import id_in, reference_in
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
 from services.fhir.outcomes import Issue, operation_outcome
 from services.fhir.request import Answer, FhirRequest
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.dates import parse_range
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_whole
 from services.referral.booking.proposals import proposals, with_patient
-from services.referral.codes import id_in, reference_in
 from services.referral.offers import MOST, OWNED, Look
 
 Json = dict[str, Any]
@@ -39,6 +41,7 @@ _CUT: Final = Issue(
 async def find(request: FhirRequest, service: Service) -> Answer:
     inputs = read_inputs(request)
     inputs.check_known(_KNOWN)
+    check_whole(request.caller, "Slot", READ + SEARCH)
     look = Look(request, service)
     slots = await _slots(inputs, look, _asked(inputs, request, service))
     owners = await look.owners(slots)

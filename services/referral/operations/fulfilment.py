@@ -5,18 +5,17 @@ What counts is what the record says anyway: visits, procedures and check-ups of 
 
 from typing import Any, Final
 
-import jiter
-
 from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import parameters, read_inputs
 from services.fhir.operations.operation import Operation
-from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.outcomes import unprocessable
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import READ, SEARCH, permissions
+from services.fhir.scopes import READ, SEARCH
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
+from services.fhir.within_scopes import check_whole
 from services.referral.family_doctor.contract import Item, done, is_family_doctor, items, patient_of
-from services.referral.operations.acting import OURS, opened
+from services.referral.operations.acting import OURS
 
 Json = dict[str, Any]
 
@@ -31,7 +30,7 @@ _CODES: Final = {"Encounter": "type", "Procedure": "code", "Composition": "type"
 
 async def fulfilment(request: FhirRequest, service: Service) -> Answer:
     read_inputs(request).check_known(())
-    contract = opened(present(await service.stores.read("Contract", request.id), "Contract"))
+    contract = present(await service.stores.read("Contract", request.id), "Contract").parsed()
     patient = patient_of(contract)
     if not is_family_doctor(contract) or not patient:
         raise unprocessable(
@@ -51,9 +50,8 @@ async def _services(
 ) -> list[Json]:
     """Of the term, in one round trip, as far as the caller may read."""
     codes = sorted(code for item in package for code in item.codes)
-    allowed = permissions(request.caller.scopes)
-    if missing := [kind for kind, _, _ in _SERVICES if not allowed.allow(kind, READ + SEARCH)]:
-        raise forbidden(f"The token's scopes do not cover {missing[0]}.rs", text="令牌权限不足")
+    for kind, _, _ in _SERVICES:
+        check_whole(request.caller, kind, READ + SEARCH)
     if not codes:
         return []
     bounds = [
@@ -79,7 +77,7 @@ async def _services(
         for kind, status, wanted in _SERVICES
     ]
     pages = await service.stores.reading(lambda store: store.first_pages(queries))
-    return [jiter.from_json((each.body or "").encode()) for page in pages for each in page]
+    return [each.parsed() for page in pages for each in page]
 
 
 def _told(item: Item, times: int) -> Json:

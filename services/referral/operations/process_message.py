@@ -11,15 +11,17 @@ from uuid import uuid4
 import jiter
 import msgspec
 
+from services.fhir.elements import id_in
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
-from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.outcomes import unprocessable
 from services.fhir.request import Answer, FhirRequest
-from services.fhir.scopes import CREATE, UPDATE, permissions
+from services.fhir.scopes import CREATE, UPDATE
 from services.fhir.search.parse import parse_search
 from services.fhir.service import Service
 from services.fhir.validation import parse, validate
-from services.referral.codes import TASK_CODE, id_in
+from services.fhir.within_scopes import check_whole
+from services.referral.codes import TASK_CODE
 from services.referral.operations import accept, arrive, reject, supplement
 from services.referral.operations.refer import refer_with
 from services.referral.states import TERMINAL, state_of
@@ -75,8 +77,7 @@ async def process_message(request: FhirRequest, service: Service) -> Answer:
             expression=("MessageHeader.event",),
         )
     resource_type, letter = _NEEDS[message.event]
-    if not permissions(request.caller.scopes).allow(resource_type, letter):
-        raise forbidden(f"The token's scopes do not cover {resource_type}.{letter}", text="令牌权限不足")
+    check_whole(request.caller, resource_type, letter)
     answer = await act(message, request, service)
     return Answer(200, _response(message, answer, request, service))
 
@@ -156,7 +157,7 @@ async def _task(message: Message, service: Service, request: FhirRequest) -> str
     ]
     query = parse_search("Task", asked, now=request.at, strict=True, base=service.base, zone=service.zone)
     page = await service.stores.reading(lambda store: store.search(query))
-    bodies = {each.id: jiter.from_json((each.body or "").encode()) for each in page.matches}
+    bodies = {each.id: each.parsed() for each in page.matches}
     live = [name for name, body in bodies.items() if state_of(body) not in TERMINAL]
     if len(live) != 1:
         raise invalid("content", "no live referral of this number, or several", "没有该编号的在途转诊")

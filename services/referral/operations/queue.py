@@ -6,6 +6,7 @@ Read as the platform: a number is told, never who they are.
 from typing import Any, Final
 
 from services.fhir.access.grants import patient_in
+from services.fhir.elements import reference_in
 from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import parameters, read_inputs
 from services.fhir.operations.operation import Operation
@@ -14,16 +15,15 @@ from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
 from services.referral.booking.queue import ahead, in_order
 from services.referral.booking.states import day_of
-from services.referral.codes import reference_in
 from services.referral.offers import Look
-from services.referral.operations.acting import OURS, opened
+from services.referral.operations.acting import OURS
 
 Json = dict[str, Any]
 
 
 async def queue(request: FhirRequest, service: Service) -> Answer:
     read_inputs(request).check_known(())
-    appointment = opened(present(await service.stores.read("Appointment", request.id), "Appointment"))
+    appointment = present(await service.stores.read("Appointment", request.id), "Appointment").parsed()
     slots = [reference_in(each).partition("/")[2] for each in appointment.get("slot", ())]
     look = Look(request, service.as_platform())
     schedules = {reference_in(each.get("schedule")) for each in await look.many("Slot", slots)}

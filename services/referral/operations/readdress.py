@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import codes_in, id_in, reference_in
 from services.fhir.operations.inputs import invalid, read_inputs
 from services.fhir.operations.operation import Operation
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.referral.codes import INPUT, codes_in, id_in, is_referral, reference_in
+from services.referral.codes import INPUT, is_referral
 from services.referral.operations.acting import OURS, Making, current
 from services.referral.operations.referring import submit, support_of, task_of
 from services.referral.parties import actors_of

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import id_in
 from services.fhir.operations.inputs import Inputs, invalid, read_inputs
 from services.fhir.operations.operation import Operation
 from services.fhir.request import Answer, FhirRequest
 from services.fhir.service import Service
-from services.referral.codes import id_in
 from services.referral.operations.acting import OURS, Making
 from services.referral.operations.referring import submit, support_of, task_of
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import CANONICAL, concept
 from services.fhir.interactions.answers import location, version_headers
 from services.fhir.interactions.commit import Written, write_all
 from services.fhir.interactions.intent import Intent
@@ -9,7 +10,7 @@ from services.fhir.operations.inputs import Inputs
 from services.fhir.outcomes import FhirError
 from services.fhir.request import Answer
 from services.fhir.store.store import Store
-from services.referral.codes import CANONICAL, INPUT, TASK_CODE, concept
+from services.referral.codes import INPUT, TASK_CODE
 from services.referral.operations.acting import Making, element, named_by_type
 from services.referral.states import STATES, business_status
 

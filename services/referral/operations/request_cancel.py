@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import concept
 from services.fhir.operations.inputs import Inputs
-from services.referral.codes import TASK_CODE, concept
+from services.referral.codes import TASK_CODE
 from services.referral.operations.acting import Making, Part, act_operation
 
 Json = dict[str, Any]

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from services.fhir.elements import concept
 from services.fhir.operations.inputs import Inputs, invalid
-from services.referral.codes import OUTPUT, concept, outputs
+from services.referral.codes import OUTPUT, outputs
 from services.referral.operations.acting import Making, Part, act_operation, element
 
 Json = dict[str, Any]

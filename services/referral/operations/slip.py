@@ -1,7 +1,5 @@
 """Task/$slip: the national slip 双向转诊单 of a referral, as PDF or HTML: docs/adr/0029"""
 
-import jiter
-
 from services.fhir.access.grants import patient_in
 from services.fhir.interactions.answers import present
 from services.fhir.operations.inputs import read_inputs
@@ -17,7 +15,7 @@ async def slip(request: FhirRequest, service: Service) -> Answer:
     kind = wanted(request)
     read_inputs(request).check_known(())
     stored = present(await service.stores.read("Task", request.id), "Task")
-    task = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
+    task = stored.parsed()
     found = await papers(task, request, service)
     url = f"{service.base}/Task/{request.id}"
     answer = await page(lambda: filled(found, url, service.zone, request.at), kind, f"slip-{request.id}", request.at)

@@ -8,17 +8,18 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
-import jiter
 import msgspec
 
 from services.fhir.access.grants import name_in
+from services.fhir.elements import reference_in
 from services.fhir.interactions.answers import unknown
-from services.fhir.outcomes import forbidden, unprocessable
+from services.fhir.outcomes import unprocessable
 from services.fhir.pages.document import Document
 from services.fhir.request import FhirRequest
 from services.fhir.scopes import READ, Permissions, permissions
 from services.fhir.service import Service
-from services.referral.codes import direction_of, is_referral, outputs, reference_in
+from services.fhir.within_scopes import check_whole
+from services.referral.codes import direction_of, is_referral, outputs
 from services.referral.facts import subject_of
 
 Json = dict[str, Any]
@@ -60,8 +61,7 @@ async def papers(task: Json, request: FhirRequest, service: Service) -> Papers:
         raise unprocessable("Only a referral has a slip", text="仅转诊任务有转诊单", expression=("Task.code",))
     allowed = permissions(request.caller.scopes)
     for resource_type in ("ServiceRequest", "Bundle"):
-        if not allowed.allow(resource_type, READ):
-            raise forbidden(f"The token's scopes do not cover {resource_type}.{READ}", text="令牌权限不足")
+        check_whole(request.caller, resource_type, READ)
     order = await _needed(task.get("focus"), service)
     bundles = [await _needed(each, service) for each in _package(task, order)]
     package = tuple(Document(bundle, service.zone) for bundle in bundles)
@@ -98,10 +98,7 @@ async def _needed(reference: Any, service: Service) -> Json:
 
 async def _read(name: str, service: Service) -> Json | None:
     stored = await service.stores.read(*name.split("/", 1))
-    if stored is None or stored.is_deleted:
-        return None
-    body: Json = jiter.from_json((stored.body or "").encode(), float_mode="decimal")
-    return body
+    return None if stored is None or stored.is_deleted else stored.parsed()
 
 
 def _package(task: Json, order: Json) -> list[Json]:
