@@ -1,5 +1,6 @@
 """Puts the house together: gateway and services in one process, or one deployable alone (docs/architecture.md, section 2)."""
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -22,6 +23,8 @@ from yiyang.process import die_with_parent
 SERVICE: Final = "YIYANG_SERVICE"  # which deployable a process is
 SUPERVISOR: Final = "YIYANG_SUPERVISOR"  # the pid of `yiyang up`, for its workers to die with it
 GATEWAY: Final = "gateway"
+GARBAGE: Final = (50_000, 20, 50)
+"""How many more objects before the young, how many such before the middle-aged, how many of those before all are looked through."""
 SERVICES: Final[Mapping[str, Callable[..., FastAPI]]] = {
     "records": services.records.app.create_app,
     "referral": services.referral.app.create_app,
@@ -35,14 +38,34 @@ def app() -> AsgiApp:
         die_with_parent(int(supervisor), signal.SIGKILL)
     settings = ServiceSettings()
     configure(settings.log_level)
-    return house(settings, GatewaySettings())
+    return settled(house(settings, GatewaySettings()))
 
 
 def deployable() -> AsgiApp:
     """One service, or the gateway, as a container runs it."""
     name = os.environ[SERVICE]
     configure(ServiceSettings().log_level)
-    return gateway.app.create_app(GatewaySettings()) if name == GATEWAY else SERVICES[name](ServiceSettings())
+    return settled(gateway.app.create_app(GatewaySettings()) if name == GATEWAY else SERVICES[name](ServiceSettings()))
+
+
+def settled(app: FastAPI) -> FastAPI:
+    """Once it has begun, what the process was built of is not looked through for garbage any more, nor so often what a request leaves.
+
+    Terminologies, definitions and compiled searches are hundreds of thousands of objects that live as long as the process: each full collection walked
+    all of them, a quarter of the time of a write (benchmarks/README.md).
+    """
+    begin = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def living(it: FastAPI) -> AsyncIterator[Any]:
+        async with begin(it) as state:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GARBAGE)
+            yield state
+
+    app.router.lifespan_context = living
+    return app
 
 
 def house(settings: ServiceSettings, gateway_settings: GatewaySettings) -> FastAPI:
