@@ -101,6 +101,18 @@ async def test_what_is_spread_over_more_days_is_none(ward: Ward) -> None:
     assert await clusters(ward.home) == []
 
 
+async def test_what_comes_late_or_from_a_clock_ahead_is_none(ward: Ward) -> None:
+    for days in (-5, -4, 3, 4):
+        await admit(ward)
+        await ward.measured("8310-5", 39, "Cel", ago=-days * 24 * 60)
+    await feverish(ward)
+    await feverish(ward)
+    assert await clusters(ward.home) == []
+    await feverish(ward)
+    (cluster,) = await clusters(ward.home)
+    assert len(cluster["evidence"]) == 3
+
+
 async def test_diagnoses_count_by_the_beginnings_of_their_codes(ward: Ward) -> None:
     for code in ("A09", "K52.9", "R11"):
         await admit(ward)

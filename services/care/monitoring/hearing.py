@@ -3,9 +3,11 @@
 Most readings change nothing, and cost no more than to be looked at here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import msgspec
 
 from services.care.alerts.acting import LATE
 from services.care.alerts.business import key_of
@@ -39,6 +41,17 @@ _AGAIN: Final = timedelta(minutes=10)
 _MOST_WATCHED: Final = 100_000
 
 
+class _Observed(msgspec.Struct, frozen=True):
+    """An Observation, with each reading in it and a rule that looks at such."""
+
+    heard: Heard
+    readings: tuple[tuple[Reading, Rule], ...]
+
+    @property
+    def body(self) -> Json:
+        return self.heard.resource or {}
+
+
 def hearing(rules: Mapping[str, Rule]) -> Hears:
     """What care makes of what it hears, by these rules."""
     by_code: dict[str, list[Rule]] = {}
@@ -48,30 +61,37 @@ def hearing(rules: Mapping[str, Rule]) -> Hears:
     watched: dict[str, datetime] = {}
 
     async def hears(heard: Sequence[Heard], context: Context) -> Sequence[Wake]:
-        observations = [each for each in heard if each.type == "Observation" and each.patient]
-        open_ = await _open(observations, rules, by_code, context)
+        observations = [
+            _observed(each, by_code, context) for each in heard if each.type == "Observation" and each.patient
+        ]
+        open_ = await _open(observations, rules, context)
         devices = await _devices(observations, context)
-        wakes = [wake for each in observations for wake in _looks(each, rules, by_code, open_, context)]
+        wakes = [wake for each in observations for wake in _looks(each, rules, open_, context)]
         wakes += [wake for each in observations for wake in _faults(each, rules, by_code, devices, context)]
         wakes += [wake for each in heard for wake in _calls(each)]
-        wakes += signs_in(heard)
-        return [*wakes, *_watches(observations, by_code, watched, context)]
+        wakes += signs_in(heard, context)
+        return [*wakes, *_watches(observations, watched, context)]
 
     return hears
 
 
-def _looks(
-    heard: Heard, rules: Mapping[str, Rule], by_code: Mapping[str, list[Rule]], open_: set[str], context: Context
-) -> Iterator[Wake]:
+def _observed(heard: Heard, by_code: Mapping[str, list[Rule]], context: Context) -> _Observed:
+    readings = readings_in(heard.resource, context.zone) if heard.resource else ()
+    return _Observed(heard, tuple((each, rule) for each in readings for rule in by_code.get(each.code, ())))
+
+
+def _looks(observed: _Observed, rules: Mapping[str, Rule], open_: set[str], context: Context) -> Iterator[Wake]:
     """A reading that may raise something, and any that may end what is open; a change of an older one may do either."""
-    patient = f"Patient/{heard.patient}"
-    readings = _readings(heard, context)
-    looked_at = {
-        rule.code for each in readings for rule in by_code.get(each.code, ()) if _may_raise(rule, each, context)
-    }
-    known = rules.values() if heard.version > 1 else (r for each in readings for r in by_code.get(each.code, ()))
-    looked_at |= {rule.code for rule in known if key_of(rule.code, patient) in open_}
+    patient = f"Patient/{observed.heard.patient}"
+    looked_at = {rule.code for reading, rule in observed.readings if _may_raise(rule, reading, context)}
+    looked_at |= {code for code in _may_end(observed, rules) if key_of(code, patient) in open_}
     yield from (Wake(f"{patient} {code}", "look") for code in sorted(looked_at))
+
+
+def _may_end(observed: _Observed, rules: Mapping[str, Rule]) -> Iterable[str]:
+    if observed.heard.version > 1:
+        return (rule.code for rule in rules.values() if not isinstance(rule, Event))
+    return (rule.code for _, rule in observed.readings)
 
 
 def _may_raise(rule: Rule, reading: Reading, context: Context) -> bool:
@@ -88,27 +108,23 @@ def _may_raise(rule: Rule, reading: Reading, context: Context) -> bool:
 
 
 def _faults(
-    heard: Heard,
+    observed: _Observed,
     rules: Mapping[str, Rule],
     by_code: Mapping[str, list[Rule]],
     devices: Mapping[str, Json],
     context: Context,
 ) -> Iterator[Wake]:
     """Of what a device sent and a rule would count: why it can't be counted, or is in doubt. What people write down later is their record."""
-    observation, rule = heard.resource or {}, rules.get(UNUSABLE)
+    heard, observation, rule = observed.heard, observed.body, rules.get(UNUSABLE)
     if rule is None or heard.version > 1 or "device" not in observation:
         return
     if not counts(observation) or not _is_measured(observation, by_code):
         return
-    readings = _readings(heard, context)
-    faults = {
-        problem.reason
-        for each in readings
-        for by in by_code.get(each.code, ())
-        if (problem := unusable_for(each, by, context.at))
-    }
+    faults = {problem.reason for each, by in observed.readings if (problem := unusable_for(each, by, context.at))}
     told = {str(each) for each in faults}
-    told |= {"late"} if any(context.at - HISTORY < each.at < context.at - LATE for each in readings) else set()
+    told |= (
+        {"late"} if any(context.at - HISTORY < each.at < context.at - LATE for each, _ in observed.readings) else set()
+    )
     told |= {"no-time"} if instant_of(observation, context.zone) is None else set()
     told |= {"unknown-device"} if not _is_known(observation, devices) else set()
     now = context.at.astimezone(context.zone)
@@ -129,26 +145,19 @@ def _calls(heard: Heard) -> Iterator[Wake]:
         yield Wake(f"Patient/{heard.patient} {found[0]}", f"event {heard.type}/{heard.id}")
 
 
-def _watches(
-    observations: Sequence[Heard], by_code: Mapping[str, list[Rule]], watched: dict[str, datetime], context: Context
-) -> Iterator[Wake]:
+def _watches(observations: Sequence[_Observed], watched: dict[str, datetime], context: Context) -> Iterator[Wake]:
     """Who sends readings now is watched for the lack of them; said again now and then, for it may have ended."""
     if len(watched) > _MOST_WATCHED:
         watched.clear()
-    for heard in observations:
-        if "device" not in (heard.resource or {}):
+    for each in observations:
+        if "device" not in each.body:
             continue
-        for reading in _readings(heard, context):
-            for rule in by_code.get(reading.code, ()):
-                holder = f"Patient/{heard.patient} {rule.code} watch"
-                due = reading.at + timedelta(hours=rule.hours) if isinstance(rule, Missing) else context.at
-                if due > context.at and watched.get(holder, context.at - _AGAIN) <= context.at - _AGAIN:
-                    watched[holder] = context.at
-                    yield Wake(holder, "watch", due)
-
-
-def _readings(heard: Heard, context: Context) -> list[Reading]:
-    return [*readings_in(heard.resource, context.zone)] if heard.resource else []
+        for reading, rule in each.readings:
+            holder = f"Patient/{each.heard.patient} {rule.code} watch"
+            due = reading.at + timedelta(hours=rule.hours) if isinstance(rule, Missing) else context.at
+            if due > context.at and watched.get(holder, context.at - _AGAIN) <= context.at - _AGAIN:
+                watched[holder] = context.at
+                yield Wake(holder, "watch", due)
 
 
 def _is_measured(observation: Json, by_code: Mapping[str, list[Rule]]) -> bool:
@@ -169,8 +178,8 @@ def _device(observation: Json) -> str:
     return str(observation.get("device", {}).get("reference", ""))
 
 
-async def _devices(observations: Sequence[Heard], context: Context) -> dict[str, Json]:
-    names = {name for each in observations if (name := _device(each.resource or {})).startswith("Device/")}
+async def _devices(observations: Sequence[_Observed], context: Context) -> dict[str, Json]:
+    names = {name for each in observations if (name := _device(each.body)).startswith("Device/")}
     if not names:
         return {}
     await context.fetch(sorted(names))
@@ -178,14 +187,7 @@ async def _devices(observations: Sequence[Heard], context: Context) -> dict[str,
     return {name: each[0] for name, each in found.items() if each is not None}
 
 
-async def _open(
-    observations: Sequence[Heard], rules: Mapping[str, Rule], by_code: Mapping[str, list[Rule]], context: Context
-) -> set[str]:
+async def _open(observations: Sequence[_Observed], rules: Mapping[str, Rule], context: Context) -> set[str]:
     """The places of open alerts that these may end."""
-    keys: set[str] = set()
-    for heard in observations:
-        codes = {rule.code for each in _readings(heard, context) for rule in by_code.get(each.code, ())}
-        if heard.version > 1:
-            codes |= {rule.code for rule in rules.values() if not isinstance(rule, Event)}
-        keys |= {key_of(code, f"Patient/{heard.patient}") for code in codes}
+    keys = {key_of(code, f"Patient/{each.heard.patient}") for each in observations for code in _may_end(each, rules)}
     return {*await context.held(sorted(keys))} if keys else set()

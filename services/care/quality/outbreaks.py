@@ -16,6 +16,7 @@ from services.fhir.clockwork import is_clock
 from services.fhir.elements import CANONICAL
 from services.fhir.outcomes import unprocessable
 from services.fhir.references import relative
+from services.fhir.search.dates import parse_range
 from services.fhir.terminology.shipped import known_concept
 
 Json = dict[str, Any]
@@ -28,19 +29,31 @@ _MODES: Final = "residential,full-time,day-care"
 _DIVISION: Final = f"{CANONICAL}/StructureDefinition/division-code"
 _CONTROL: Final = "J100"
 _COUNTY: Final = 6
+_AHEAD: Final = timedelta(days=1)
+"""As far as a clock may be ahead."""
 _OVER: Final = frozenset({"final", "cancelled", "entered-in-error"})
 _KEPT: Final = frozenset({"status", "mitigation", "meta", "text"})
 
 
-def signs_in(heard: Sequence[Heard]) -> Iterator[Wake]:
-    """Whose institution is looked at; most of what is heard is no sign of illness."""
+def signs_in(heard: Sequence[Heard], context: Context) -> Iterator[Wake]:
+    """Whose institution is looked at; most of what is heard is no sign of illness, or of one that is long over."""
     for each in heard:
         resource = each.resource
         if resource is None or not each.patient or each.type not in ("Observation", "Condition"):
             continue
         for rule in rules().values():
-            if any(sign.type == each.type and sign.is_in(resource) for sign in rule.signs):
+            is_sign = any(sign.type == each.type and sign.is_in(resource) for sign in rule.signs)
+            if is_sign and _is_of_now(resource, rule, context):
                 yield Wake(f"Patient/{each.patient} outbreak-{rule.code}", f"{ACT} {rule.code}")
+
+
+def _is_of_now(resource: Json, rule: Rule, context: Context) -> bool:
+    """Whether a cluster of today can have it: none has what came before the days that its rule looks back, or is yet to come."""
+    text = resource.get("effectiveDateTime") or resource.get("recordedDate")
+    if not text:
+        return "effectivePeriod" in resource
+    begins, ends = parse_range(text, context.zone)
+    return ends >= context.at - timedelta(days=rule.days) and begins <= context.at + _AHEAD
 
 
 async def look(holder: str, code: str, context: Context) -> Sequence[Intent]:
@@ -104,18 +117,24 @@ async def _institution(patient: str, context: Context) -> str:
 async def _cases(rule: Rule, institution: str, context: Context) -> list[Json]:
     """All signs of residents of the institution, by when they were seen."""
     since = (context.at - timedelta(days=rule.days)).isoformat(timespec="seconds")
+    until = (context.at + _AHEAD).isoformat(timespec="seconds")
     modes = " or ".join(f"type eq {mode}" for mode in _MODES.split(","))
     resident = f'organization re "{institution}" and status eq active and ({modes})'
     found: list[Json] = []
     for sign in rule.signs:
         asked = [("subject:Patient._has:EpisodeOfCare:patient:_filter", resident)]
         if sign.type == "Observation":
-            asked += [("code", ",".join(f"{sign.system}|{code}" for code in sign.codes)), ("date", f"ge{since}")]
+            asked += [
+                ("code", ",".join(f"{sign.system}|{code}" for code in sign.codes)),
+                ("date", f"ge{since}"),
+                ("date", f"le{until}"),
+            ]
             asked += [("value-quantity", f"ge{sign.at_least}||{sign.unit}")] if sign.at_least is not None else []
             asked += [("status:not", "entered-in-error,cancelled")]
         else:
             # no search asks for the beginning of a code, and those of the Chinese edition are many: J11.101, J06.900x003
             asked += [("verification-status:not", "refuted,entered-in-error"), ("recorded-date", f"ge{since[:10]}")]
+            asked += [("recorded-date", f"le{until}")]
         found += [each for each, _ in await context.first(sign.type, asked, MOST) if sign.is_in(each)]
     return found
 
