@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -70,16 +71,15 @@ class Clockwork:
         """The effect of one timer: an ordinary write through the business, as the platform."""
         caller = msgspec.structs.replace(CLOCK, request_id=uuid7())
         service = self._service.seen_by(caller).as_platform()
+        await carry_out(partial(self._effect, fired, service), service)
 
-        async def plan(store: Store) -> tuple[Prepared, Finish[None]]:
-            found = await self._on_timer(fired.holder, fired.act, Deciding(store, service))
-            intents = [each for each in found if isinstance(each, Intent)]
-            prepared = await prepare(dict(enumerate(intents)), store, service)
-            own = Terms(fired=fired, timers=_again(fired, found, service.name))
-            whole = msgspec.structs.replace(prepared, terms=joined((prepared.terms, own)))
-            return whole, lambda store, written: _remember(store, written, caller, service)
-
-        await carry_out(plan, service)
+    async def _effect(self, fired: Fired, service: Service, store: Store) -> tuple[Prepared, Finish[None]]:
+        found = await self._on_timer(fired.holder, fired.act, Deciding(store, service))
+        intents = [each for each in found if isinstance(each, Intent)]
+        prepared = await prepare(dict(enumerate(intents)), store, service)
+        own = Terms(fired=fired, timers=_again(fired, found, service.name))
+        whole = msgspec.structs.replace(prepared, terms=joined((prepared.terms, own)))
+        return whole, lambda store, written: _remember(store, written, service)
 
 
 def _again(fired: Fired, found: Sequence[Intent | Timer], service: str) -> tuple[Timers, ...]:
@@ -87,11 +87,11 @@ def _again(fired: Fired, found: Sequence[Intent | Timer], service: str) -> tuple
     return (Timers(service, fired.holder, timers),) if timers else ()
 
 
-def _remember(store: Store, written: Written, caller: Caller, service: Service) -> None:
+def _remember(store: Store, written: Written, service: Service) -> None:
     for stored in filter(None, written.values()):
         interaction, status = _said(stored)
         now = service.clock.now()
-        store.audit(audit.row(now, caller, interaction, status, stored.type, stored.id, of=stored))
+        store.audit(audit.row(now, service.caller, interaction, status, stored.type, stored.id, of=stored))
 
 
 def _said(stored: Stored) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """One request's way to its commit: prepare, ask other owners for what was decided beside it, commit once, try again when another came first."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from services.fhir import audit
@@ -39,11 +40,13 @@ async def carry_out(plan: Plan[T], service: Service) -> T:
 
 async def write(intent: Intent, service: Service, finish: Callable[[Store, Stored | None], T]) -> T:
     """One version, as one interaction writes it."""
+    return await carry_out(partial(_one, intent, service, finish), service)
 
-    async def plan(store: Store) -> tuple[Prepared, Finish[T]]:
-        return await prepare({0: intent}, store, service), lambda store, written: finish(store, written[0])
 
-    return await carry_out(plan, service)
+async def _one(
+    intent: Intent, service: Service, finish: Callable[[Store, Stored | None], T], store: Store
+) -> tuple[Prepared, Finish[T]]:
+    return await prepare({0: intent}, store, service), lambda store, written: finish(store, written[0])
 
 
 async def write_all(

@@ -5,6 +5,7 @@ version of a resource is written after the earlier one was committed: the order 
 """
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,13 +16,16 @@ _UNDER_WAY: Final = """
 SELECT statement_timestamp() AS asked, ARRAY(SELECT virtualtransaction FROM pg_locks
   WHERE locktype = 'relation' AND relation = 'fhir.change'::regclass AND mode = 'RowExclusiveLock' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()) AS writers"""
+Place = tuple[datetime, str, str, int]
+"""`written`, type, id and version of the last change that was read, or an instant before which all were."""
+
 PAUSE: Final = 0.005
 BATCH: Final = 500
 # Where nothing but the position is written: after a crash the same is read again, with the same result.
 MAY_BE_FORGOTTEN: Final = "SET LOCAL synchronous_commit = off"
 _POSITION: Final = "SELECT written, type, id, version FROM fhir.outbox_reader WHERE name = $1 AND shard = 0"
 _KEY: Final = "(written, type, id, version)"
-_BEGINNING: Final = (datetime(1970, 1, 1, tzinfo=UTC), "", "", 0)
+_BEGINNING: Final[Place] = (datetime(1970, 1, 1, tzinfo=UTC), "", "", 0)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -39,6 +43,10 @@ class Change(msgspec.Struct, frozen=True):
     @property
     def key(self) -> tuple[str, str, int]:
         return self.type, self.id, self.version
+
+    @property
+    def place(self) -> Place:
+        return self.written, *self.key
 
 
 async def settled(connection: Any, pauses: int) -> datetime | None:
@@ -65,18 +73,22 @@ async def has_news(connection: Any, reader: str) -> bool:
     return bool(await connection.fetchval(sql, reader))
 
 
-async def read_on(connection: Any, reader: str, until: datetime) -> list[Change] | None:
-    """The next changes before `until`, in a transaction that has the reader for itself; None while another one reads."""
+async def place_of(connection: Any, reader: str) -> Place | None:
+    """How far the reader has read, who then has it for itself until the transaction ends; None while another one reads."""
     sql = "INSERT INTO fhir.outbox_reader (name, shard, written, type, id, version) VALUES ($1, 0, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
-    position = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
-    if position is None:
+    found = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
+    if found is None:
         await connection.execute(sql, reader, *_BEGINNING)  # does nothing where it is only locked
-        position = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
-    if position is None:
-        return None
+        found = await connection.fetchrow(f"{_POSITION} FOR UPDATE SKIP LOCKED", reader)
+    return (found["written"], found["type"], found["id"], found["version"]) if found else None
+
+
+async def read_on(connection: Any, place: Place, until: datetime, types: Iterable[str]) -> tuple[list[Change], Place]:
+    """The next changes of these types before `until`, and the place behind them: what nobody asks for is passed over in the database."""
     text = f"""SELECT shard, type, id, version, at, method, patient, written FROM fhir.change
-    WHERE written >= $1 AND written < $5 AND {_KEY} > ($1, $2, $3, $4) ORDER BY written, type, id, version LIMIT {BATCH}"""
-    return [Change(**record) for record in await connection.fetch(text, *position, until)]
+    WHERE written >= $1 AND written < $5 AND {_KEY} > ($1, $2, $3, $4) AND type = ANY($6) ORDER BY written, type, id, version LIMIT {BATCH}"""
+    found = [Change(*record) for record in await connection.fetch(text, *place, until, sorted({*types}))]
+    return found, found[-1].place if len(found) == BATCH else max(place, (until, "", "", 0))
 
 
 async def begin(connection: Any, reader: str) -> None:
@@ -86,6 +98,6 @@ async def begin(connection: Any, reader: str) -> None:
     await connection.execute(sql, reader)
 
 
-async def advance(connection: Any, reader: str, last: Change) -> None:
+async def advance(connection: Any, reader: str, place: Place) -> None:
     sql = "UPDATE fhir.outbox_reader SET written = $2, type = $3, id = $4, version = $5 WHERE name = $1 AND shard = 0"
-    await connection.execute(sql, reader, last.written, last.type, last.id, last.version)
+    await connection.execute(sql, reader, *place)

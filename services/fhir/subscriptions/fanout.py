@@ -48,15 +48,17 @@ class Fanout:
             if until is None:
                 return 0  # a long commit is under way: what it writes comes first
             async with connection.transaction():
-                found = await outbox.read_on(connection, READER, until)
-                if not found:
-                    return None if found is None else 0
+                place = await outbox.place_of(connection, READER)
+                if place is None:
+                    return None
+                there = await self._active(connection)
+                found, place = await outbox.read_on(connection, place, until, (_SUBSCRIPTION, *self._types(there)))
                 changes = _together(found)
-                if changes[0].type == _SUBSCRIPTION:
+                if changes and changes[0].type == _SUBSCRIPTION:
                     await self._tell(connection, changes[0])
-                elif not await self._number(connection, changes):
+                elif not changes or not await self._number(connection, there, changes):
                     await connection.execute(outbox.MAY_BE_FORGOTTEN)
-                await outbox.advance(connection, READER, changes[-1])
+                await outbox.advance(connection, READER, place if len(changes) == len(found) else changes[-1].place)
         return len(changes)
 
     async def _tell(self, connection: Any, change: Change) -> None:
@@ -71,11 +73,9 @@ class Fanout:
         if told.state == "off":
             await subscription_events.bury(connection, told, timedelta(0))
 
-    async def _number(self, connection: Any, changes: Sequence[Change]) -> bool:
+    async def _number(self, connection: Any, there: Sequence[Subscriber], changes: Sequence[Change]) -> bool:
         """Number what each subscriber asked for and may know of; whether there was any."""
-        there = await self._active(connection)
-        await self._known.fetch(connection, there)
-        found = self._wanted(there, await self._values(connection, there, changes), changes)
+        found = self._wanted(there, await self._values(connection, changes), changes)
         reach = await self._reach(connection, found)
         numbered = False
         for subscriber, asked in found:
@@ -86,15 +86,22 @@ class Fanout:
         return numbered
 
     async def _active(self, connection: Any) -> list[Subscriber]:
-        """A client that is disabled is told nothing."""
+        """A client that is disabled is told nothing. What each asks for is known then."""
         there = await subscribers.activated(connection)
+        if not there:
+            return []
         disabled = await subscribers.disabled(connection, [each.caller.client for each in there])
-        return [each for each in there if each.caller.client not in disabled]
+        there = [each for each in there if each.caller.client not in disabled]
+        await self._known.fetch(connection, there)
+        return there
 
-    async def _values(self, connection: Any, there: Sequence[Subscriber], changes: Sequence[Change]) -> dict[Key, Held]:
+    def _types(self, there: Sequence[Subscriber]) -> set[str]:
+        """What anybody asks for."""
+        return {kind for each in there if (wanted := self._known.of(each)) for kind in wanted.types} - UNWATCHED
+
+    async def _values(self, connection: Any, changes: Sequence[Change]) -> dict[Key, Held]:
         """What each change is held against filters by: of a deletion the values of the version before."""
-        types = {kind for each in there if (wanted := self._known.of(each)) for kind in wanted.types} - UNWATCHED
-        looked_at = {change.key: _looked_at(change) for change in changes if change.type in types}
+        looked_at = {change.key: _looked_at(change) for change in changes}
         found = await versions(connection, dict.fromkeys(looked_at.values()))
         reading, opened = reading_of(self._service), self._service.stores.opened
         return {

@@ -82,11 +82,12 @@ class Listener:
             if until is None:
                 return 0  # a long commit is under way: what it writes comes first
             async with connection.transaction():
-                changes = await outbox.read_on(connection, self._reader, until)
-                if not changes:
-                    return None if changes is None else 0
-                fired = await self._woken(connection, await self._follows(connection, changes))
-                await outbox.advance(connection, self._reader, changes[-1])
+                place = await outbox.place_of(connection, self._reader)
+                if place is None:
+                    return None
+                changes, place = await outbox.read_on(connection, place, until, self._tests)
+                fired = await self._woken(connection, await self._follows(connection, changes) if changes else ())
+                await outbox.advance(connection, self._reader, place)
         for each in fired:
             effect = asyncio.create_task(self._do(each))
             self._effects.add(effect)
@@ -141,11 +142,10 @@ class Listener:
         return [Gauge("yiyang_listener_passed_over", about, "type", self._passed_over)]
 
     async def _heard(self, connection: Any, changes: Sequence[Change]) -> list[Heard]:
-        """What the topic names, as it was committed."""
-        named = [each for each in changes if each.type in self._tests]
-        found = await versions(connection, [each.key for each in named])
+        """As it was committed, where the topic means it."""
+        found = await versions(connection, [each.key for each in changes])
         opened, heard = self._service.stores.opened, []
-        for each in named:
+        for each in changes:
             stored = found.get(each.key)
             body = opened(stored).body if stored else None
             try:
