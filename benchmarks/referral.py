@@ -59,6 +59,7 @@ async def transitions(scene: Scene, server: Server, referrals: int, at_once: int
     """Whole referrals, so many at once."""
     elders = [await scene.meet() for _ in range(referrals + at_once)]
     await _work(Flow(scene), elders[referrals:], at_once)  # what is made once is made
+    await server.analyze()
     flow, before, client = Flow(scene), server.seconds(), time.process_time()
     began = time.perf_counter()
     await _work(flow, elders[:referrals], at_once)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import asyncpg
+
 from benchmarks.database import SETTINGS
 from tests.wire import Wire
 from yiyang.migrate import migrate
@@ -35,6 +37,14 @@ class Server(NamedTuple):
         asked = (*YIYANG, "token", organization, "--base", self.base, *self.place)
         token = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
         return Wire(self.base.removesuffix("/fhir"), organization, token)
+
+    async def analyze(self) -> None:
+        """Give PostgreSQL statistics of what was loaded, as autovacuum does within a minute: what was planned while the tables were empty is planned anew."""
+        connection = await asyncpg.connect(self.place[-1])
+        try:
+            await connection.execute("ANALYZE")
+        finally:
+            await connection.close()
 
     def seconds(self) -> tuple[float, float]:
         """Of a processor so far: the server's processes, PostgreSQL's."""

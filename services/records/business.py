@@ -48,6 +48,8 @@ async def business(changes: Sequence[Change], others: Mapping[str, Json], contex
 
 async def _stays(changes: Sequence[Change], others: Mapping[str, Json], context: Context) -> list[Decision]:
     """Of stays and their beds; a bed that this commit writes itself is looked at as it will be."""
+    if not any(change.type in _STAYS for change in changes):
+        return []  # to look through the others is to open each
     beds = {f"Location/{each.id}": each.after for each in changes if each.type == "Location" and each.after}
     written = frozenset({*beds, *(name for name in others if name.startswith("Location/"))})
     beside = ChainMap(beds, dict(others)) if beds else others

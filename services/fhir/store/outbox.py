@@ -23,6 +23,7 @@ PAUSE: Final = 0.005
 BATCH: Final = 500
 # Where nothing but the position is written: after a crash the same is read again, with the same result.
 MAY_BE_FORGOTTEN: Final = "SET LOCAL synchronous_commit = off"
+_AT_LEAST: Final = "interval '1 second'"
 _POSITION: Final = "SELECT written, type, id, version FROM fhir.outbox_reader WHERE name = $1 AND shard = 0"
 _KEY: Final = "(written, type, id, version)"
 _BEGINNING: Final[Place] = (datetime(1970, 1, 1, tzinfo=UTC), "", "", 0)
@@ -65,12 +66,14 @@ async def settled(connection: Any, pauses: int) -> datetime | None:
     return None if writers and pauses else asked
 
 
-async def has_news(connection: Any, reader: str) -> bool:
-    """Whether something was committed that the reader has not read, who may be new: a look at the newest row, whatever the size of the table."""
+async def has_news(connection: Any, reader: str, types: Iterable[str]) -> bool:
+    """Whether something of these types was committed that the reader has not read, who may be new; or anything, once a second: its place moves on."""
     sql = f"""WITH p AS ({_POSITION}) SELECT NOT EXISTS (SELECT FROM p)
-    OR EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest, p WHERE newest.written > p.written)
-    OR EXISTS (SELECT FROM fhir.change c, p WHERE c.written = p.written AND (c.type, c.id, c.version) > (p.type, p.id, p.version))"""
-    return bool(await connection.fetchval(sql, reader))
+    OR EXISTS (SELECT FROM fhir.change c, p WHERE c.written >= p.written AND (c.written, c.type, c.id, c.version) > (p.written, p.type, p.id, p.version)
+      AND c.type = ANY($2))
+    OR EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest, p
+      WHERE newest.written > p.written AND p.written < statement_timestamp() - {_AT_LEAST})"""
+    return bool(await connection.fetchval(sql, reader, sorted({*types})))
 
 
 async def place_of(connection: Any, reader: str) -> Place | None:

@@ -4,7 +4,7 @@ It is looked up in one statement, when the versions are written and before anyth
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -27,45 +27,57 @@ class Standing(msgspec.Struct, frozen=True):
     granted: Mapping[str, Sequence[Opening]] = {}
 
 
-async def look(connection: Any, writes: Sequence[Write], access: Access) -> Standing:
-    """What the platform writes of its own asks nobody."""
+class Asked(msgspec.Struct, frozen=True):
+    """Of what is to be looked up: patients who are named, those of whom a basis is opened, and what may have granted something before."""
+
+    named: AbstractSet[str]
+    opened: AbstractSet[str]
+    made: AbstractSet[str]
+    new: AbstractSet[str]
+    sources: Sequence[str]
+
+    def sql(self, sql: Sql) -> str:
+        """One statement; "" where nothing is to be looked up."""
+        patients = () if sql.access.is_system else sorted(self.named | self.opened)
+        parts = [_of_patients(patients, sql)] if patients else []
+        if self.sources:
+            there = f"source = ANY({sql.bind(self.sources, 'text[]')})"
+            nothing = "NULL::boolean AS known, NULL::boolean AS founding"
+            parts.append(f"SELECT {nothing}, {GRANT} FROM fhir.access_grant WHERE {there}")
+        return " UNION ALL ".join(parts)
+
+    def answer(self, records: Iterable[Any], access: Access) -> Standing:
+        known, founding = {*self.made}, {*self.new}
+        if access.is_system:
+            known, founding = known | self.named, founding | self.opened
+        granted: dict[str, list[Opening]] = defaultdict(list)
+        for record in records:
+            if record["source"] is not None:
+                granted[record["source"]].append(_opening(record))
+                continue
+            known |= {record["patient"]} if record["known"] else set()
+            founding |= {record["patient"]} if record["founding"] else set()
+        return Standing(known, founding, granted)
+
+
+def asked_of(writes: Sequence[Write]) -> Asked:
+    """What the platform writes of its own asks nobody; a first version has granted nothing before."""
     own = [w for w in writes if not w.by_platform]
     made = {w.id for w in writes if w.type == "Patient" and w.body is not None}
     new = {w.id for w in writes if w.type == "Patient" and w.version == 1}
     named = {patient for w in own for _, patient in w.refers} - made
     opened = {o.patient for w in own if w.opens for o in w.opens.openings} - new
-    # a first version has granted nothing before
-    sources = [source_of(w) for w in writes if w.opens is not None and w.version > 1]
-    if access.is_system:
-        found = await _found((), sources, connection, access)
-        return Standing(named | made, opened | new, found.granted)
-    found = await _found(sorted(named | opened), sources, connection, access)
-    return Standing(found.known | made, found.founding | new, found.granted)
+    return Asked(named, opened, made, new, [source_of(w) for w in writes if w.opens is not None and w.version > 1])
+
+
+async def look(connection: Any, writes: Sequence[Write], access: Access) -> Standing:
+    asked, sql = asked_of(writes), Sql(access)
+    text = asked.sql(sql)
+    return asked.answer(await connection.fetch(text, *sql.values) if text else (), access)
 
 
 def source_of(write: Write) -> str:
     return f"{write.type}/{write.id}"
-
-
-async def _found(patients: Sequence[str], sources: Sequence[str], connection: Any, access: Access) -> Standing:
-    sql = Sql(access)
-    parts = [_of_patients(patients, sql)] if patients else []
-    if sources:
-        there = f"source = ANY({sql.bind(sources, 'text[]')})"
-        parts.append(
-            f"SELECT NULL::boolean AS known, NULL::boolean AS founding, {GRANT} FROM fhir.access_grant WHERE {there}"
-        )
-    if not parts:
-        return Standing()
-    known, founding = set(), set()
-    granted: dict[str, list[Opening]] = defaultdict(list)
-    for record in await connection.fetch(" UNION ALL ".join(parts), *sql.values):
-        if record["source"] is not None:
-            granted[record["source"]].append(_opening(record))
-            continue
-        known |= {record["patient"]} if record["known"] else set()
-        founding |= {record["patient"]} if record["founding"] else set()
-    return Standing(known, founding, granted)
 
 
 def _of_patients(patients: Sequence[str], sql: Sql) -> str:

@@ -102,7 +102,7 @@ class Store(Sight):
             and not terms
             and await self._is_written_with_others(writes, audit)
         ):
-            self._stores.bell.ring()
+            self._stores.bell.ring({each.type for each in writes})
             return []
         if self._stores.effect is None and self._owns(writes, terms):
             await write.commit(self._connection, writes, audit, claims, self.access, terms)
@@ -111,7 +111,7 @@ class Store(Sight):
                 await write.write_inside(self._connection, writes, audit, claims, self.access, terms)
                 await self._keep(audit)
         self._kept()
-        self._stores.bell.ring()
+        self._stores.bell.ring({each.type for each in writes})
         return []
 
     async def _keep(self, audit: Sequence[AuditRow]) -> None:
@@ -139,7 +139,7 @@ class Store(Sight):
             result = await look(self._inside())
             await self._keep(audit)
         self._kept()
-        self._stores.bell.ring()
+        self._stores.bell.ring({each.type for each in writes})
         return result
 
     async def rehearse(self, writes: Sequence[Write], look: Callable[["Stores"], Awaitable[T]]) -> T:

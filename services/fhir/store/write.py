@@ -15,8 +15,17 @@ from services.fhir.store import grants, holds, rests, standing, subscribers, tim
 from services.fhir.store.at_once import brings_more, is_plain, write_at_once
 from services.fhir.store.rows import AuditRow, Claim, Write
 from services.fhir.store.shards import shard_of
+from services.fhir.store.statement import Sql
 from services.fhir.store.terms import Terms
-from services.fhir.store.versions import AUDIT_INSERT, arguments, encode_audit, insert_sql, is_insert, replace_sql
+from services.fhir.store.versions import (
+    AUDIT_INSERT,
+    arguments,
+    encode_audit,
+    insert_sql,
+    is_insert,
+    replace_sql,
+    several_sql,
+)
 
 CLAIM: Final = """
 INSERT INTO fhir.unique_claim AS claim (key, shard, turn, made)
@@ -29,6 +38,8 @@ SELECT $4, id, version, shard, updated, method, body, patient, author, patients,
 
 
 NOTHING: Final = Terms()
+MOST_TOGETHER: Final = 5
+"""Groups of versions in one statement; a bundle of more kinds would hardly meet it again, and each is planned."""
 
 
 class VersionConflict(Exception):  # noqa: N818 - the state it names
@@ -88,10 +99,13 @@ async def write_inside(
         await _agreed(connection, terms, writes, access)
         await _move_away(connection, [w for w in writes if w.moved_from is not None])
         statements = _statements(writes)
-        for statement in statements:
-            await _run(connection, statement, audit if statement is statements[-1] else ())
-        # After the versions: who came too late hears that, and not that the commit before took the patient out of reach.
-        stands = await standing.look(connection, writes, access)
+        # Who came too late for a version hears that, and not that the commit before took the patient out of reach.
+        if _may_go_together(statements):
+            stands = await _run_together(connection, statements, audit, access)
+        else:
+            for statement in statements:
+                await _run(connection, statement, audit if statement is statements[-1] else ())
+            stands = await standing.look(connection, writes, access)
         grants.check_references(writes, stands, access)
         await grants.write_access(connection, writes, stands, access)
         await _set_timers(connection, terms)
@@ -157,6 +171,33 @@ async def _run(connection: Any, statement: tuple[str, bool, list[Write]], audit:
     written = await connection.fetchval(sql, *arguments(resource_type, rows), encode_audit(audit))
     if len(written) != len(rows):
         raise VersionConflict
+
+
+def _may_go_together(statements: Sequence[tuple[str, bool, list[Write]]]) -> bool:
+    """Few kinds, as an operation writes them again and again; who may name a Patient is looked up when she is written."""
+    return 1 <= len(statements) <= MOST_TOGETHER and all(
+        resource_type != "Patient" for resource_type, _, _ in statements
+    )
+
+
+async def _run_together(
+    connection: Any, statements: Sequence[tuple[str, bool, list[Write]]], audit: Sequence[AuditRow], access: Access
+) -> standing.Standing:
+    """All versions and the look at who may name the patients, in one round trip.
+
+    The look has the snapshot in which the versions were still those that were seen: what they granted is what counts.
+    """
+    asked = standing.asked_of([write for _, _, rows in statements for write in rows])
+    sql = Sql(access)
+    for resource_type, _, rows in statements:
+        sql.values += arguments(resource_type, rows)
+    sql.values.append(encode_audit(audit))
+    text = several_sql(tuple((resource_type, inserts) for resource_type, inserts, _ in statements))
+    look = asked.sql(sql)
+    records = await connection.fetch(f"{text} LEFT JOIN ({look}) s ON true" if look else text, *sql.values)
+    if any(len(records[0][f"w{n}"]) != len(rows) for n, (_, _, rows) in enumerate(statements)):
+        raise VersionConflict
+    return asked.answer(records if look else (), access)
 
 
 async def _claim(connection: Any, claims: Sequence[Claim]) -> None:

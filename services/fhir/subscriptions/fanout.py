@@ -38,11 +38,13 @@ class Fanout:
     def __init__(self, service: Service, known: Known) -> None:
         self._service = service
         self._known = known
+        self.types = {_SUBSCRIPTION}
+        """What anybody waited for when it was read last."""
 
     async def work(self) -> int | None:
         """Read one batch; how much there was, None while another process reads."""
         async with self._service.stores.database.connection() as connection:
-            if not await outbox.has_news(connection, READER):
+            if not await outbox.has_news(connection, READER, self.types):
                 return 0
             until = await outbox.settled(connection, _PAUSES)
             if until is None:
@@ -52,7 +54,8 @@ class Fanout:
                 if place is None:
                     return None
                 there = await self._active(connection)
-                found, place = await outbox.read_on(connection, place, until, (_SUBSCRIPTION, *self._types(there)))
+                self.types = {_SUBSCRIPTION, *self._types(there)}
+                found, place = await outbox.read_on(connection, place, until, self.types)
                 changes = _together(found)
                 if changes and changes[0].type == _SUBSCRIPTION:
                     await self._tell(connection, changes[0])

@@ -49,6 +49,7 @@ class Listener:
         self._clockwork = clockwork
         self._reader = f"{service.name} {topic.name}"
         self._committed = service.stores.bell.ear()
+        self._committed.only_for(self._tests)
         self._lanes = asyncio.Semaphore(LANES)
         self._effects: set[asyncio.Task[None]] = set()
         self._has_begun = False
@@ -76,7 +77,7 @@ class Listener:
             if not self._has_begun:
                 await outbox.begin(connection, self._reader)
                 self._has_begun = True
-            if not await outbox.has_news(connection, self._reader):
+            if not await outbox.has_news(connection, self._reader, self._tests):
                 return 0
             until = await outbox.settled(connection, _PAUSES)
             if until is None:

@@ -59,6 +59,7 @@ class Notifier:
     async def _read(self) -> None:
         while True:
             read = await self._attempt(self._fanout.work)
+            self._committed.only_for(self._fanout.types)
             if read:
                 self._own.ring()
             await asyncio.sleep(rest_after(read, self._pace.rest).total_seconds())
