@@ -46,7 +46,8 @@ Json = dict[str, Any]
 class Change(msgspec.Struct, frozen=True):
     """One version that a request wants written. `before` is None where nothing is there, `after` None for a deletion.
 
-    `version` is the number that it will have, so `before` is `version - 1`; the id is settled, of a create too.
+    `version` is the number that it will have, so `before` is `version - 1`; the id is settled, of a create too. `author` is the organization
+    that made the resource, None of a first version.
     """
 
     type: str
@@ -54,6 +55,7 @@ class Change(msgspec.Struct, frozen=True):
     before: Json | None
     after: Json | None
     version: int
+    author: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):

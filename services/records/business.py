@@ -11,6 +11,7 @@ from services.records import health_management
 from services.records.consortia import check_writer
 from services.records.documents import held_against_content
 from services.records.identifiers import examine
+from services.records.institutions import check_keeper
 from services.records.rounds import check_round
 from services.records.stays import decide_bed, decide_stay
 
@@ -26,6 +27,8 @@ async def business(changes: Sequence[Change], others: Mapping[str, Json], contex
     for n, change in enumerate(changes):
         if change.type == "OrganizationAffiliation":
             check_writer(change, context.caller)
+        if change.type == "Organization":
+            check_keeper(change, context.caller)
         if change.after is None or change.type in _STAYS:
             continue
         if change.type == "Composition":

@@ -97,7 +97,7 @@ async def test_an_institution_has_its_own_figures_and_nobody_elses(fhir: Fhir) -
 
 @pytest.mark.parametrize("by_register", [False, True])
 async def test_nobody_has_anothers_figures_by_calling_it_a_part_of_its_own(fhir: Fhir, *, by_register: bool) -> None:
-    """Who may write the register may write `partOf` into anybody's entry."""
+    """Neither in the entry of another nor in an own one that comes under it."""
     mark = uuid4().hex[:8]
     home, taker, ward = f"home-{mark}", f"taker-{mark}", f"ward-{mark}"
     own, other = fhir.as_(organization=home), fhir.as_(organization=taker)
@@ -113,7 +113,10 @@ async def test_nobody_has_anothers_figures_by_calling_it_a_part_of_its_own(fhir:
     assert await beds_of(fhir, home) == 2
     there = (await own.get(f"/Organization/{home}")).json()
     taken = there | {"partOf": {"reference": f"Organization/{taker}"}}
-    assert (await other.put(f"/Organization/{home}", taken)).status_code == 200
+    assert_outcome(await other.put(f"/Organization/{home}", taken), 403, "forbidden", "Organization")
+    assert_outcome(await other.delete(f"/Organization/{home}"), 403, "forbidden", "Organization")
+    assert (await (maker or own).put(f"/Organization/{home}", there | {"name": "x"})).status_code == 200
+    assert (await own.put(f"/Organization/{ward}", (await own.get(f"/Organization/{ward}")).json())).status_code == 200
     assert (await beds_of(fhir, taker), await beds_of(fhir, home)) == (0, 2)
 
 

@@ -140,7 +140,8 @@ def _change(drafted: Draft | None) -> Change:
     assert drafted is not None  # noqa: S101 - what is governed is a draft
     intent, resource = drafted.intent, drafted.resource
     after = {**resource, "id": intent.id} if resource is not None else None
-    return Change(intent.type, intent.id, drafted.before, after, drafted.version)
+    author = drafted.current.author if drafted.current else None
+    return Change(intent.type, intent.id, drafted.before, after, drafted.version, author)
 
 
 def _terms(decision: Decision, context: Deciding, service: Service) -> Terms:
