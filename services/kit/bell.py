@@ -17,7 +17,7 @@ class Ear:
         self._heard = asyncio.Event()
         self._for: Collection[str] | None = None
 
-    def only_for(self, kinds: Collection[str]) -> None:
+    def only_for(self, kinds: Collection[str] | None) -> None:
         self._for = kinds
 
     def hear(self, kinds: Iterable[str]) -> None:

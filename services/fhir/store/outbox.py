@@ -66,14 +66,14 @@ async def settled(connection: Any, pauses: int) -> datetime | None:
     return None if writers and pauses else asked
 
 
-async def has_news(connection: Any, reader: str, types: Iterable[str]) -> bool:
-    """Whether something of these types was committed that the reader has not read, who may be new; or anything, once a second: its place moves on."""
+async def has_news(connection: Any, reader: str, types: Iterable[str] | None) -> bool:
+    """Whether something of these types, or of any, was committed that the reader has not read, who may be new; or anything, once a second: its place moves on."""
     sql = f"""WITH p AS ({_POSITION}) SELECT NOT EXISTS (SELECT FROM p)
     OR EXISTS (SELECT FROM fhir.change c, p WHERE c.written >= p.written AND (c.written, c.type, c.id, c.version) > (p.written, p.type, p.id, p.version)
-      AND c.type = ANY($2))
+      AND ($2::text[] IS NULL OR c.type = ANY($2)))
     OR EXISTS (SELECT FROM (SELECT written FROM fhir.change ORDER BY written DESC LIMIT 1) newest, p
       WHERE newest.written > p.written AND p.written < statement_timestamp() - {_AT_LEAST})"""
-    return bool(await connection.fetchval(sql, reader, sorted({*types})))
+    return bool(await connection.fetchval(sql, reader, None if types is None else sorted({*types})))
 
 
 async def place_of(connection: Any, reader: str) -> Place | None:

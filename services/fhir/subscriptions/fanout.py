@@ -38,8 +38,8 @@ class Fanout:
     def __init__(self, service: Service, known: Known) -> None:
         self._service = service
         self._known = known
-        self.types = {_SUBSCRIPTION}
-        """What anybody waited for when it was read last."""
+        self.types: frozenset[str] | None = None
+        """What anybody waits for, None where it is to be found out."""
 
     async def work(self) -> int | None:
         """Read one batch; how much there was, None while another process reads."""
@@ -54,14 +54,15 @@ class Fanout:
                 if place is None:
                     return None
                 there = await self._active(connection)
-                self.types = {_SUBSCRIPTION, *self._types(there)}
-                found, place = await outbox.read_on(connection, place, until, self.types)
+                types = frozenset({_SUBSCRIPTION, *self._types(there)})
+                found, place = await outbox.read_on(connection, place, until, types)
                 changes = _together(found)
                 if changes and changes[0].type == _SUBSCRIPTION:
                     await self._tell(connection, changes[0])
                 elif not changes or not await self._number(connection, there, changes):
                     await connection.execute(outbox.MAY_BE_FORGOTTEN)
                 await outbox.advance(connection, READER, place if len(changes) == len(found) else changes[-1].place)
+        self.types = types if all(each.type != _SUBSCRIPTION for each in changes) else None
         return len(changes)
 
     async def _tell(self, connection: Any, change: Change) -> None:
