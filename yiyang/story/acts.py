@@ -46,7 +46,7 @@ async def play(stage: Stage, cast: Cast, now: datetime) -> None:
     encounter = await upward.admit(stage, cast, elder, patient, up, calendar)
     await slip.print_slip(stage, cast.hospital, up)
     down = await downward.refer_back(stage, cast.hospital, patient, encounter, up, now)
-    plan = await downward.bring_home(stage, cast.home, patient, own, down, calendar)
+    plan = await downward.bring_home(stage, cast, patient, own, down, calendar)
     await downward.close(stage, cast, up, down)
     await slip.print_copy(stage, cast.home, down)
     await warning.call_for_help(stage, cast.home, patient)

@@ -50,10 +50,15 @@ async def refer_back(stage: Stage, hospital: Player, patient: str, encounter: st
     return down
 
 
-async def bring_home(stage: Stage, home: Player, patient: str, own: str, down: Order, calendar: Calendar) -> str:
+async def bring_home(stage: Stage, cast: Cast, patient: str, own: str, down: Order, calendar: Calendar) -> str:
     """The home takes her back; the hospital's plan and its `own` become one. The CarePlan."""
     stage.chapter("养老院接回老人，核对并执行照护计划", "the home takes her back; two plans become one")
+    home = cast.home
     await home.invoke(f"{down.task}/$receive", "签收下转 · received")
+    question = value("reason", valueString="利尿剂的服药时间与体重监测频次？")
+    await home.invoke(f"{down.task}/$ask", "要求补充，时限暂停 · asks for more, the clock stands still", question)
+    answer = value("answer", valueString="晨起服药，每日晨起空腹称重")
+    await cast.hospital.invoke(f"{down.task}/$answer", "补充说明 · the answer", answer)
     await home.invoke(f"{down.task}/$accept", "同意接收 · accepted", *receivers(HOME))
     back = {"name": "encounter", "resource": stay.return_home(patient, down.request, calendar)}
     identity = value("identity-verified", valueBoolean=True)

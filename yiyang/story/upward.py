@@ -1,4 +1,4 @@
-"""The way up: the family doctor asks, one hospital has no bed, the other receives, asks back, accepts, waits and admits: docs/referral-workflow.md"""
+"""The way up: a stat referral that one hospital has no bed for, and the other receives, accepts, waits for and admits: docs/referral-workflow.md"""
 
 import asyncio
 from datetime import datetime
@@ -19,7 +19,7 @@ SHORT_WINDOW: Final = 1.5
 
 async def refer(stage: Stage, cast: Cast, patient: str, calendar: Calendar, now: datetime) -> Order:
     """The visit, the referral, its rejection, and the other hospital that it goes to then."""
-    stage.chapter("家庭医生巡诊，提出上转", "the family doctor's visit ends in an upward referral")
+    stage.chapter("家庭医生巡诊，紧急上转", "the family doctor's visit ends in a stat upward referral")
     clinic = cast.clinic
     visited = await clinic.transact(
         visit(patient, calendar), "巡诊、体征、初步印象 · visit, vital signs, first impression"
@@ -39,10 +39,11 @@ async def refer(stage: Stage, cast: Cast, patient: str, calendar: Calendar, now:
         number=number,
         chain=number,
         authored=calendar.ago(5),
+        priority="stat",
     )
     package = packages.upward(stage.base, patient, impression, known, calendar.ago(5))
     sent = await clinic.invoke(
-        "ServiceRequest/$refer", "上转：申请、资料包、同意书，一次提交 · order, package, consent in one commit",
+        "ServiceRequest/$refer", "急危重症上转：申请、资料包、同意书，一次提交 · stat: order, package, consent in one commit",
         *submission(referral, package, agreed(patient, TCM_HOSPITAL, calendar)), expect=201,
     )  # fmt: skip
     order = order_of(sent)
@@ -53,8 +54,14 @@ async def refer(stage: Stage, cast: Cast, patient: str, calendar: Calendar, now:
 
 async def _readdress(stage: Stage, cast: Cast, order: Order, patient: str, calendar: Calendar) -> Order:
     stage.chapter("中医院无床位，改投医院", "no bed at the first hospital: the referral is readdressed")
-    refusal = value("reason", valueCode="no-bed")
-    await cast.tcm_hospital.invoke(f"{order.task}/$reject", "拒绝：无床位 · rejected: no bed", refusal)
+    refusal, instead = value("reason", valueCode="no-bed"), value("alternative", valueReference=HOSPITAL.reference)
+    reject = f"{order.task}/$reject"
+    await cast.tcm_hospital.invoke(
+        reject, "急危重症须给出替代去向，被拒 · not without somewhere else to go", refusal, expect=422
+    )
+    await cast.tcm_hospital.invoke(
+        reject, "拒绝：无床位，建议改送医院 · rejected: no bed, go there instead", refusal, instead
+    )
     again = await cast.clinic.invoke(
         f"{order.task}/$readdress", "改投，同一申请的新任务 · a new Task of the same request",
         value("performer", valueReference=HOSPITAL.reference), {"name": "consent", "resource": agreed(patient, HOSPITAL, calendar)}, expect=201,
@@ -65,16 +72,16 @@ async def _readdress(stage: Stage, cast: Cast, order: Order, patient: str, calen
 
 async def admit(stage: Stage, cast: Cast, elder: Elder, patient: str, up: Order, calendar: Calendar) -> str:
     """From the worklist to the ward. The Encounter."""
-    stage.chapter("医院签收、询问、同意", "the hospital receives, asks and accepts")
+    stage.chapter("医院签收、同意", "the hospital receives and accepts")
     hospital = cast.hospital
     submitted = await _from_worklist(stage, hospital, patient, up)
     await hospital.invoke(f"{up.task}/$receive", "签收 · received")
     await hospital.put(submitted, "同事以旧版本再写，被拒 · a colleague's stale version is refused", expect=412)
     await hospital.invoke(f"{up.task}/$treat", "未到诊不能开始诊疗，被拒 · not before she arrives", expect=422)
     question = value("reason", valueString="请补充近期心电图")
-    await hospital.invoke(f"{up.task}/$ask", "要求补充，时限暂停 · asks for more, the clock stands still", question)
-    answer = value("answer", valueString="窦性心动过速，ST 段压低")
-    await cast.clinic.invoke(f"{up.task}/$answer", "补充材料 · the answer", answer)
+    await hospital.invoke(
+        f"{up.task}/$ask", "急危重症不等补充材料，被拒 · stat waits for no paper", question, expect=422
+    )
     open_acts = await hospital.get(f"{up.task}/$actions", "现在可以做什么 · what is open now")
     names = [each["part"][0]["valueCoding"]["code"] for each in open_acts["parameter"]]
     stage.check("accept" in names, f"可用操作 · open: {'、'.join(names)}")
