@@ -89,6 +89,7 @@ async def summaries(client: Fhir, elders: list[str], accept: str, at_once: int, 
 async def measure(server: Server, arguments: Namespace) -> Json:
     client = server.client(READER)
     elders = await fill(client, arguments.elders)
+    await server.analyze()
     await summaries(client, elders, FORMS["json"], arguments.c, 3)
     told: Json = {"at_once": arguments.c, "elders": len(elders)}
     for name in arguments.forms.split(","):
