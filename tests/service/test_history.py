@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import pytest
 
 from services.fhir.store.shards import shard_of
 from tests.builders import CHINA, create, entry, observation, patient, transaction
@@ -15,6 +16,8 @@ from tests.house import BASE, Fhir
 from tests.matchers import assert_outcome
 
 Json = dict[str, Any]
+
+pytestmark = pytest.mark.usefixtures("clean_database")  # other tests let time leap: what they wrote would be newer
 
 
 def _basic(text: str = "x") -> Json:
