@@ -113,6 +113,16 @@ async def test_what_comes_late_or_from_a_clock_ahead_is_none(ward: Ward) -> None
     assert len(cluster["evidence"]) == 3
 
 
+@pytest.mark.parametrize("form", ["effectiveInstant", "effectivePeriod"])
+async def test_a_sign_counts_in_whatever_form_its_time_is_told(ward: Ward, form: str) -> None:
+    for _ in range(3):
+        await admit(ward)
+        reading = ward.reading("8310-5", 38.5, "Cel")
+        at = reading.pop("effectiveDateTime")
+        await ward.send(reading | {form: {"start": at, "end": at} if form == "effectivePeriod" else at})
+    assert len(await clusters(ward.home)) == 1
+
+
 async def test_diagnoses_count_by_the_beginnings_of_their_codes(ward: Ward) -> None:
     for code in ("A09", "K52.9", "R11"):
         await admit(ward)

@@ -16,10 +16,7 @@ from services.fhir.store.rows import Stored
 
 Json = dict[str, Any]
 
-
 _GOING_ON: Final = frozenset({"draft", "active", "on-hold"})
-
-
 _ORDERED: Final = "order,original-order,reflex-order,filler-order,instance-order"
 
 

@@ -48,10 +48,13 @@ def signs_in(heard: Sequence[Heard], context: Context) -> Iterator[Wake]:
 
 
 def _is_of_now(resource: Json, rule: Rule, context: Context) -> bool:
-    """Whether a cluster of today can have it: none has what came before the days that its rule looks back, or is yet to come."""
-    text = resource.get("effectiveDateTime") or resource.get("recordedDate")
+    """Whether a cluster of today can have it: none has what came before the days that its rule looks back, or is yet to come.
+
+    What lasted, or came several times, is looked for.
+    """
+    text = resource.get("effectiveDateTime") or resource.get("effectiveInstant") or resource.get("recordedDate")
     if not text:
-        return "effectivePeriod" in resource
+        return "effectivePeriod" in resource or "effectiveTiming" in resource
     begins, ends = parse_range(text, context.zone)
     return ends >= context.at - timedelta(days=rule.days) and begins <= context.at + _AHEAD
 

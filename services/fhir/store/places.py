@@ -13,7 +13,7 @@ SELECT o.id, o.author, coalesce(o.body::jsonb ->> 'name', o.id) AS name, coalesc
     WHERE e ->> 'url' = '{_DIVISION}' LIMIT 1), '') AS division,
   EXISTS (SELECT FROM unnest(o.tokens) k WHERE starts_with(k, 'partof=')) AS is_part
 FROM fhir.organization o WHERE NOT o.deleted"""
-# Who may write the register may write `partOf` into anybody's entry: a department is its institution's own, or was made as its part by who made both.
+# Anybody may make an entry that says it is a part of another's: a department is its institution's own, or was made as its part by who made both.
 _IS_ITS_PART: Final = """(o.author = p.root OR (o.author IS NOT DISTINCT FROM p.maker AND coalesce((
   CASE WHEN o.version = 1 THEN o.body ELSE (SELECT h.body FROM fhir.history h
     WHERE h.type = 'Organization' AND h.id = o.id AND h.shard = o.shard AND h.version = 1) END

@@ -1,6 +1,7 @@
 """The commit: each statement writes versions, their predecessors, their outbox rows and the audit rows at once (docs/adr/0002).
 
-A bundle of many costs one round trip per type and statement (store/versions.py); a single write is one autocommitted statement, and so one
+A bundle of many types costs one round trip per type and statement, an operation's few go together with the look at who may be named
+(store/versions.py); a single write is one autocommitted statement, and so one
 round trip in all (store/at_once.py). Only what that refuses, and what writes more than one statement can say, takes a transaction.
 """
 
