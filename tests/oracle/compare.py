@@ -66,15 +66,16 @@ def squeezed(text: str) -> str:
 
 
 def ways(name: Json) -> Iterator[str]:
-    """A name without spaces and signs, in pinyin and by initials; a given name in pinyin too."""
+    """A name without spaces and signs, in pinyin and by initials; a given name in pinyin too, and one that is not Han throughout first in the order as well."""
     given = "".join(name.get("given", ()))
     whole = name.get("text", name.get("family", "") + given)
     yield squeezed(whole)
-    yield squeezed(given + name.get("family", "")) if whole.isascii() else squeezed(whole)
     if syllables := pinyin(squeezed(whole)):
         yield "".join(syllables)
         yield "".join(syllable[0] for syllable in syllables)
-    yield "".join(pinyin(squeezed(given)))
+        yield "".join(pinyin(squeezed(given)))
+    elif given and "text" not in name:
+        yield squeezed(given + name.get("family", ""))
 
 
 def pinyin(text: str) -> list[str]:
